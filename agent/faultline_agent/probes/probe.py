@@ -1,0 +1,55 @@
+"""What a probe is: settings that can be run against a target and give a finding."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from faultline.config import Settings
+from faultline.outcomes import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one attempt found: an outcome, one sentence, and how long each phase that was reached took.
+
+    `timings_us` always has "total"; phases that were not reached are absent. `status` is the protocol's own
+    (HTTP status, DNS rcode), 0 where not reached; `family` 4 or 6, 0 where no address was reached.
+    """
+
+    outcome: Outcome
+    detail: str = ""
+    status: int = 0
+    family: int = 0
+    timings_us: Mapping[str, int] = field(default_factory=dict)
+
+
+class Story(Protocol):
+    """Takes the steps of a probe that is run by hand."""
+
+    def tell(self, step: str, **facts: Any) -> None:
+        """Notes one step with its facts."""
+
+
+class Tools(Protocol):
+    """What probes share within one agent: an HTTP engine, a resolver, the story of a run by hand."""
+
+    @property
+    def resolvers(self) -> tuple[str, ...]:
+        """Resolvers that the agent names, as address or address:port; empty: the system's."""
+
+    @property
+    def story(self) -> Story | None:
+        """Where steps are told, None on ordinary runs."""
+
+
+class Probe(Settings, ABC):
+    """A probe kind: its fields are its configuration (each with a description), `run` is what it does."""
+
+    kind: ClassVar[str]
+    timings: ClassVar[tuple[str, ...]]
+    """Names of the timings it may give, "total" among them."""
+
+    @abstractmethod
+    async def run(self, tools: Tools, timeout_s: float) -> Finding:
+        """Makes one attempt within `timeout_s`; a failure is a finding, never an exception."""
