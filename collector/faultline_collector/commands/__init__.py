@@ -1,0 +1,25 @@
+"""The command `faultline`: one file a command, one line in the table."""
+
+from importlib.metadata import version
+
+import click
+
+from faultline.lazy import LazyGroup
+
+COMMANDS = {
+    "collector": "faultline_collector.commands.collector:collector",
+    "check": "faultline_collector.commands.check:check",
+    "agents": "faultline_collector.commands.agents:agents",
+    "services": "faultline_collector.commands.services:services",
+    "outages": "faultline_collector.commands.outages:outages",
+    "query": "faultline_collector.commands.query:query",
+    "replay": "faultline_collector.commands.replay:replay",
+    "lab": "faultline_collector.commands.lab:lab",
+    "demo": "faultline_collector.commands.demo:demo",
+}
+
+
+@click.group(cls=LazyGroup, table=COMMANDS)
+@click.version_option(version("faultline-collector"), prog_name="faultline")
+def main() -> None:
+    """Faultline's collector: what is down, for whom, and why."""

@@ -1,0 +1,38 @@
+"""What the collector counts of itself, as Prometheus metrics in a registry of its own."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_TICK_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+
+
+class Metrics:
+    """Counters and gauges of one collector; `text` is what /metrics serves."""
+
+    def __init__(self) -> None:
+        own = self.registry = CollectorRegistry()
+        self.results = Counter("faultline_results", "Results by fate", ["fate"], registry=own)
+        self.rejected = Counter("faultline_rejected_results", "Rejected results", ["reason"], registry=own)
+        self.dropped = Counter("faultline_dropped_results", "Dropped by agents", ["reason"], registry=own)
+        self.batches = Counter("faultline_batches", "Batches received", ["lane"], registry=own)
+        self.sessions = Gauge("faultline_sessions", "Open agent sessions", registry=own)
+        self.refused = Counter("faultline_refused_sessions", "Refused sessions", ["reason"], registry=own)
+        self.queue = Gauge("faultline_ingest_queue_results", "Results waiting to be stored", registry=own)
+        self.append = Histogram("faultline_store_append_seconds", "Time of an append", registry=own)
+        self.store_errors = Counter("faultline_store_errors", "Appends that failed", registry=own)
+        self.tick = Histogram(
+            "faultline_tick_seconds", "Time of a correlation tick", registry=own, buckets=_TICK_BUCKETS
+        )
+        self.open_outages = Gauge("faultline_open_outages", "Open outages", ["scope"], registry=own)
+        self.agents = Gauge("faultline_agents", "Agents by state", ["state"], registry=own)
+        self.spool_age = Gauge(
+            "faultline_agent_spool_age_seconds_max", "Oldest unacknowledged result of the fleet", registry=own
+        )
+        self.spool_results = Gauge(
+            "faultline_agent_spool_results", "Unacknowledged results of the fleet", registry=own
+        )
+        self.event_streams = Gauge("faultline_event_streams", "Open SSE streams", registry=own)
+        self.event_drops = Counter("faultline_event_drops", "Events dropped for slow readers", registry=own)
+
+    def text(self) -> bytes:
+        """The exposition format, version 0.0.4."""
+        return generate_latest(self.registry)
