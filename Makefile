@@ -1,0 +1,111 @@
+# Faultline. Each target sets up what it needs, says what it does, and works a second time at once.
+#   make demo     the whole thing on this machine: collector, 36 agents, faults to inject, the live map
+#   make test     everything that CI checks
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+
+export UV_PYTHON_DOWNLOADS := never
+export PYTHONWARNINGS := default
+UV := build/tools/uv
+RUN := .venv/bin/python
+SOURCES := agent collector protos scripts tests
+# What judges: it decides, so nearly every branch of it is walked. The rest has a gate of its own.
+JUDGES := */faultline/ranges.py,*/faultline/backoff.py,*/faultline/config.py,*/faultline_agent/schedule.py,*/faultline_agent/health.py,*/faultline_agent/guard.py,*/faultline_agent/policy.py,*/faultline_agent/spool.py,*/faultline_collector/correlate/*,*/faultline_collector/ingest/admit.py,*/faultline_collector/ingest/ledger.py,*/faultline_collector/outages.py
+GATE_JUDGES := 95
+GATE_REST := 85
+say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+
+.PHONY: help setup page servers demo test lint check protos unit browser e2e docs bench soak wheels clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+build/tools/uv: scripts/uv.sh
+	$(call say,uv: the package manager)
+	@bash scripts/uv.sh
+
+.venv/.synced: build/tools/uv uv.lock pyproject.toml agent/pyproject.toml collector/pyproject.toml protos/pyproject.toml
+	$(call say,Python packages into .venv (uv sync))
+	@$(UV) sync --frozen --python '>=3.11'
+	@touch .venv/.synced
+
+setup: .venv/.synced ## uv, the Python packages, the page
+	@$(MAKE) --no-print-directory page
+
+page: .venv/.synced ## builds the map (only when its source changed)
+	@$(RUN) collector/web/build.py
+
+servers: ## Debian's Chromium, for the browser tests (root)
+	@bash scripts/servers.sh chromium
+
+demo: setup ## a small world on this machine: STORY=1 tells a story by itself
+	$(call say,the demo; Ctrl-C ends it)
+	@exec .venv/bin/faultline demo $(if $(STORY),--story)
+
+lint: .venv/.synced ## ruff: style and formatting
+	$(call say,lint: ruff)
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+check: .venv/.synced ## types, import contracts, generated files, the wire
+	$(call say,check: mypy --strict over source and tests)
+	@.venv/bin/mypy $(SOURCES)
+	$(call say,check: import contracts)
+	@.venv/bin/lint-imports
+	$(call say,check: generated code is current)
+	@PATH="$$PWD/.venv/bin:$$PATH" $(RUN) scripts/generate.py --check
+	@$(RUN) -m faultline_agent.probes.schema --check
+	@$(RUN) -m faultline_collector.config --check
+	@$(RUN) -m faultline_collector.api.openapi --check
+	$(call say,check: buf lint)
+	@bash scripts/buf.sh lint protos
+
+protos: .venv/.synced ## writes all generated files anew
+	@PATH="$$PWD/.venv/bin:$$PATH" $(RUN) scripts/generate.py
+	@$(RUN) -m faultline_agent.probes.schema
+	@$(RUN) -m faultline_collector.config
+	@$(RUN) -m faultline_collector.api.openapi
+
+unit: setup ## unit and integration tests with coverage gates
+	$(call say,unit tests)
+	@.venv/bin/coverage erase
+	@$(RUN) -X dev -m coverage run -m pytest -q -m "not browser and not e2e and not soak"
+	@.venv/bin/coverage combine -q
+	@echo "coverage of what judges (gate $(GATE_JUDGES) %):"
+	@.venv/bin/coverage report --include='$(JUDGES)' --fail-under=$(GATE_JUDGES)
+	@echo "coverage of the rest (gate $(GATE_REST) %):"
+	@.venv/bin/coverage report --omit='$(JUDGES),*/v1/*_pb2*' --skip-covered --fail-under=$(GATE_REST)
+
+browser: setup servers ## the page in Debian's Chromium
+	$(call say,browser tests)
+	@$(RUN) -m pytest -q -m browser
+
+e2e: setup ## the story and the kills, with real processes
+	$(call say,end-to-end tests: real processes)
+	@$(RUN) -m pytest -q -m "e2e and not soak" -o log_cli=true -o log_cli_level=INFO
+
+test: ## everything that CI checks
+	@started=$$SECONDS
+	for part in setup lint check unit browser e2e; do
+	  at=$$SECONDS
+	  $(MAKE) --no-print-directory $$part
+	  printf '\033[1m==> %s took %d s\033[0m\n' "$$part" "$$((SECONDS - at))"
+	done
+	printf '\033[1m==> all green in %d s\033[0m\n' "$$((SECONDS - started))"
+
+bench: setup ## measures, prints a table, writes build/bench.json; ONLY=name for one
+	@bash scripts/servers.sh nginx prometheus-blackbox-exporter
+	$(call say,benchmarks)
+	@$(RUN) -m tests.bench $(ONLY)
+
+soak: setup ## what takes longer than CI has; prints the table for docs/soak.md
+	$(call say,soak)
+	@$(RUN) -m tests.soak
+
+wheels: setup ## the three distributions into dist/
+	@$(UV) build --all-packages --wheel --out-dir dist
+
+clean: ## forgets what was built
+	rm -rf build dist .venv .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,66 @@
+"""Runs the benchmarks, prints one table and writes build/bench.json: `python -m tests.bench [NAME ...]`."""
+
+import json
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.rows import Row
+
+BENCHES = {
+    "probes": "CPU a probe and timing error, beside blackbox_exporter",
+    "agent": "memory of an agent with 1,000 targets",
+    "store": "rows a second into DuckDB, query times",
+    "ingest": "results a second from wire to stored and correlated; idle streams",
+    "verdict": "the labelled worlds: found, right scope, delay; replay speed",
+    "lab": "time from an injected fault to suspected and confirmed",
+    "page": "size of the page",
+}
+"""Every module of tests/bench by its name, and what it measures."""
+
+OUT = Path("build/bench.json")
+
+
+def merge(old: list[Row], new: list[Row], name: str) -> list[Row]:
+    """The rows of earlier runs with those of one bench replaced."""
+    return [row for row in old if not row["name"].startswith(f"{name}.")] + new
+
+
+def show(rows: list[Row], console: Console) -> None:
+    """Prints rows as a table."""
+    table = Table("name", "value", "unit", "peer", "ratio", title="make bench")
+    for row in rows:
+        peer, ratio = row.get("peer_value"), row.get("ratio")
+        beside = "" if peer is None else f"{row.get('peer', '')} {peer:,.6g}".strip()
+        table.add_row(
+            row["name"], f"{row['value']:,.6g}", row["unit"], beside, "" if ratio is None else f"{ratio:.2f}"
+        )
+    console.print(table)
+
+
+def main(names: list[str]) -> int:
+    """Runs the named benches, or all."""
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        print(f"{unknown[0]}: is not one of {', '.join(BENCHES)}", file=sys.stderr)
+        return 2
+    OUT.parent.mkdir(exist_ok=True)
+    rows: list[Row] = json.loads(OUT.read_text()) if OUT.exists() else []
+    for name in names or BENCHES:
+        print(f"{name}: {BENCHES[name]} ...", flush=True)
+        started = time.monotonic()
+        found: list[Row] = import_module(f"tests.bench.{name}").run()
+        rows = merge(rows, [{**row, "name": f"{name}.{row['name']}"} for row in found], name)
+        OUT.write_text(json.dumps(rows, indent=1) + "\n")
+        print(f"{name}: {len(found)} figures in {time.monotonic() - started:.0f} s", flush=True)
+    show(rows, Console())
+    print(f"written to {OUT}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
