@@ -42,6 +42,13 @@ class Tools(Protocol):
     def story(self) -> Story | None:
         """Where steps are told, None on ordinary runs."""
 
+    def refusal(self, address: str, port: int) -> str:
+        """Why the agent's policy forbids to connect there, in a sentence; empty when it may.
+
+        Asked for every address that a name resolved to, before it is connected to; a refused one makes the
+        finding INCONCLUSIVE with this sentence.
+        """
+
 
 class Probe(Settings, ABC):
     """A probe kind: its fields are its configuration (each with a description), `run` is what it does."""
@@ -49,6 +56,10 @@ class Probe(Settings, ABC):
     kind: ClassVar[str]
     timings: ClassVar[tuple[str, ...]]
     """Names of the timings it may give, "total" among them."""
+
+    def endpoints(self) -> tuple[tuple[str, int], ...]:
+        """Hosts (names or addresses) and ports that the settings name; the policy looks at them beforehand."""
+        return ()
 
     @abstractmethod
     async def run(self, tools: Tools, timeout_s: float) -> Finding:
