@@ -58,7 +58,7 @@ class Probe(Settings, ABC):
     """Names of the timings it may give, "total" among them."""
 
     def endpoints(self) -> tuple[tuple[str, int], ...]:
-        """Hosts (names or addresses) and ports that the settings name; the policy looks at them beforehand."""
+        """Hosts (names or addresses) and ports that the settings name; the policy looks at them first."""
         return ()
 
     @abstractmethod
