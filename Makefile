@@ -13,6 +13,7 @@ RUN := .venv/bin/python
 SOURCES := agent collector protos scripts tests
 # What judges: it decides, so nearly every branch of it is walked. The rest has a gate of its own.
 JUDGES := */faultline/ranges.py,*/faultline/backoff.py,*/faultline/config.py,*/faultline_agent/schedule.py,*/faultline_agent/health.py,*/faultline_agent/guard.py,*/faultline_agent/policy.py,*/faultline_agent/spool.py,*/faultline_collector/correlate/*,*/faultline_collector/ingest/admit.py,*/faultline_collector/ingest/ledger.py,*/faultline_collector/outages.py
+GENERATORS := faultline_agent.probes.schema faultline_collector.config faultline_collector.api.openapi scripts.settings
 GATE_JUDGES := 95
 GATE_REST := 85
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
@@ -56,17 +57,13 @@ check: .venv/.synced ## types, import contracts, generated files, the wire
 	@.venv/bin/lint-imports
 	$(call say,check: generated code is current)
 	@PATH="$$PWD/.venv/bin:$$PATH" $(RUN) scripts/generate.py --check
-	@$(RUN) -m faultline_agent.probes.schema --check
-	@$(RUN) -m faultline_collector.config --check
-	@$(RUN) -m faultline_collector.api.openapi --check
+	@for module in $(GENERATORS); do $(RUN) -m $$module --check; done
 	$(call say,check: buf lint)
 	@bash scripts/buf.sh lint protos
 
 protos: .venv/.synced ## writes all generated files anew
 	@PATH="$$PWD/.venv/bin:$$PATH" $(RUN) scripts/generate.py
-	@$(RUN) -m faultline_agent.probes.schema
-	@$(RUN) -m faultline_collector.config
-	@$(RUN) -m faultline_collector.api.openapi
+	@for module in $(GENERATORS); do $(RUN) -m $$module; done
 
 unit: setup ## unit and integration tests with coverage gates
 	$(call say,unit tests)

@@ -15,7 +15,10 @@ PAGES = [
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-WORDS = "Agent Region Network Site Target Component Service Provider Probe Outcome Result Evidence Cause Scope Outage Report"
+WORDS = (
+    "Agent Region Network Site Target Component Service Provider Probe Outcome Result Evidence "
+    "Cause Scope Outage Report"
+)
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 

@@ -1,0 +1,107 @@
+"""Writes docs/settings.md: every setting of agent, collector and probe kinds; --check says if current."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from faultline_agent.config import AgentConfig
+from faultline_agent.probes import PROBES
+from faultline_collector.config import CollectorConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "settings.md"
+HEAD = """# Settings
+
+Made by `make protos` from the models that read the files; unknown settings are refused. A duration is written
+as `500ms`, `30s`, `5m`, `2h` or `7d`.
+"""
+
+Schema = Mapping[str, Any]
+
+
+def resolve(schema: Schema, root: Schema) -> Schema:
+    """Follows a $ref, and picks the one form of an optional setting that is not null."""
+    if "$ref" in schema:
+        found: Schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+        return resolve(found, root) | {k: v for k, v in schema.items() if k != "$ref"}
+    forms = [form for form in schema.get("anyOf", ()) if form.get("type") != "null"]
+    if len(forms) == 1:
+        return resolve(forms[0], root) | {k: v for k, v in schema.items() if k != "anyOf"}
+    return schema
+
+
+def kind_of(schema: Schema, root: Schema) -> str:
+    """What a setting takes, in a few words."""
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(kind_of(resolve(form, root), root) for form in schema["anyOf"])
+    if schema.get("type") == "array":
+        return f"list of {kind_of(resolve(schema.get('items', {}), root), root)}"
+    if str(schema.get("pattern", "")).endswith("(ms|s|m|h|d)$"):
+        return "duration"
+    return str(schema.get("title", "settings") if "properties" in schema else schema.get("type", "any"))
+
+
+def rows(schema: Schema, root: Schema, path: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """Path, kind, default and description of every setting below a schema."""
+    needed = schema.get("required", ())
+    for name, raw in schema.get("properties", {}).items():
+        field = resolve(raw, root)
+        here = f"{path}.{name}" if path else name
+        default = (
+            "needed"
+            if name in needed
+            else f"`{field['default']}`"
+            if field.get("default") not in (None, "")
+            else ""
+        )
+        inner = resolve(field.get("items", {}), root) if field.get("type") == "array" else field
+        nested = "properties" in inner
+        yield (
+            here,
+            kind_of(field, root),
+            "" if nested and default != "needed" else default,
+            field.get("description", ""),
+        )
+        if nested:
+            yield from rows(inner, root, here + ("[]" if inner is not field else ""))
+
+
+def table(model: type[BaseModel]) -> str:
+    """All settings of a model as a Markdown table."""
+    schema = model.model_json_schema()
+    lines = ["| setting | takes | default | what it does |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| `{path}` | {kind} | {default} | {text} |".replace("\n", " ")
+        for path, kind, default, text in rows(schema, schema)
+    ]
+    return "\n".join(lines)
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD, "## The collector: `collector.yaml`\n", table(CollectorConfig)]
+    parts += ["\n## The agent: `agent.yaml`\n", table(AgentConfig), "\n## Probe kinds\n"]
+    for name, kind in PROBES.items():
+        timings = ", ".join(f"`{timing}`" for timing in kind.timings)
+        parts += [
+            f"### `{name}`\n",
+            (kind.__doc__ or "").strip().split("\n\n")[0],
+            f"\nTimings: {timings}.\n",
+            table(kind),
+            "",
+        ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    if "--check" not in sys.argv:
+        PAGE.write_text(page())
+    elif not PAGE.exists() or PAGE.read_text() != page():
+        sys.exit("docs/settings.md is not current (run `make protos`)")
+    else:
+        print("docs/settings.md is current")
