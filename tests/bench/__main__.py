@@ -1,4 +1,7 @@
-"""Runs the benchmarks, prints one table and writes build/bench.json: `python -m tests.bench [NAME ...]`."""
+"""Runs the benchmarks, prints one table and writes build/bench.json: `python -m tests.bench [NAME ...]`.
+
+With --docs it runs nothing and writes docs/benchmarks.md from the last build/bench.json.
+"""
 
 import json
 import sys
@@ -23,6 +26,13 @@ BENCHES = {
 """Every module of tests/bench by its name, and what it measures."""
 
 OUT = Path("build/bench.json")
+PAGE = Path("docs/benchmarks.md")
+HEAD = """# Benchmarks
+
+Every figure here was printed by `make bench` (one of them: `make bench ONLY=name`), and this page was written from
+its `build/bench.json` by `.venv/bin/python -m tests.bench --docs`. Two cores, everything on one machine: absolute
+figures vary up to twofold between runs, ratios are of one run and hold better.
+"""
 
 
 def merge(old: list[Row], new: list[Row], name: str) -> list[Row]:
@@ -42,8 +52,32 @@ def show(rows: list[Row], console: Console) -> None:
     console.print(table)
 
 
+def page(rows: list[Row]) -> str:
+    """The rows as a Markdown page, a section a bench."""
+    parts = [HEAD]
+    for bench, what in BENCHES.items():
+        mine = [row for row in rows if row["name"].startswith(f"{bench}.")]
+        if not mine:
+            continue
+        parts += [
+            f"## {bench}: {what}\n",
+            "| figure | value | unit | peer | ratio |",
+            "| --- | ---: | --- | --- | ---: |",
+        ]
+        for row in mine:
+            peer = f"{row.get('peer', '')} {row['peer_value']:,.4g}" if "peer_value" in row else ""
+            ratio = f"{row['ratio']:.2f}" if "ratio" in row else ""
+            name = row["name"].partition(".")[2]
+            parts.append(f"| {name} | {row['value']:,.6g} | {row['unit']} | {peer} | {ratio} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
 def main(names: list[str]) -> int:
     """Runs the named benches, or all."""
+    if names == ["--docs"]:
+        PAGE.write_text(page(json.loads(OUT.read_text())))
+        return 0
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
         print(f"{unknown[0]}: is not one of {', '.join(BENCHES)}", file=sys.stderr)
