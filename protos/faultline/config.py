@@ -52,22 +52,31 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def read_config(path: Path, model: type[Model]) -> Model:
     """Reads a YAML file into `model`; raises BadConfig with every problem found."""
+    return parse_data(read_data(path), model, source=str(path))
+
+
+def read_data(path: Path) -> object:
+    """Reads a YAML file as plain data, an empty one as no settings; raises BadConfig when it cannot."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise BadConfig(str(path), [f"cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise BadConfig(str(path), [f"is not UTF-8 text (byte {error.start})"]) from error
-    return parse_config(text, model, source=str(path))
+    return _plain(text, str(path))
 
 
 def parse_config(text: str, model: type[Model], source: str) -> Model:
     """Reads YAML text into `model`; raises BadConfig with every problem found."""
+    return parse_data(_plain(text, source), model, source)
+
+
+def _plain(text: str, source: str) -> object:
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise BadConfig(source, [_yaml_problem(error)]) from error
-    return parse_data({} if data is None else data, model, source)
+    return {} if data is None else data
 
 
 def parse_data(data: object, model: type[Model], source: str) -> Model:

@@ -1,0 +1,206 @@
+"""The collector's configuration: one YAML file, read once, every problem reported together."""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from faultline.config import BadConfig, Between, Settings, parse_data, read_data
+from faultline.durations import Duration
+from faultline_collector.config_checks import cross_problems
+from faultline_collector.fleet import Fleet, Network, Provider, Region, Service, Target
+
+SCHEMA_FILE = Path(__file__).with_name("config.schema.json")
+
+
+class TlsSettings(Settings):
+    """PEM files of the agents' gRPC listener."""
+
+    certificate: Annotated[Path, Field(description="the server's certificate chain")]
+    key: Annotated[Path, Field(description="its private key")]
+    client_authorities: Annotated[
+        Path | None,
+        Field(description="authorities of client certificates; none: clients need no certificate"),
+    ] = None
+
+
+class ListenSettings(Settings):
+    """Where the collector listens."""
+
+    agents: Annotated[str, Field(description="gRPC: agents, queries; host:port")] = "127.0.0.1:7443"
+    web: Annotated[str, Field(description="page, REST, SSE, metrics; host:port")] = "127.0.0.1:8080"
+    tls: Annotated[TlsSettings | None, Field(description="TLS for `agents`; none: plaintext")] = None
+    plaintext_beyond_loopback: Annotated[
+        bool, Field(description="lets `agents` listen without TLS on other than loopback addresses")
+    ] = False
+
+
+class RetentionSettings(Settings):
+    """How long what is kept."""
+
+    raw: Annotated[Duration, Field(description="single results, in whole days")] = timedelta(days=7)
+
+
+class RegionSettings(Settings):
+    """Where agents stand."""
+
+    id: str
+    name: str = ""
+    country: Annotated[str, Field(description="ISO 3166-1 alpha-2")]
+    latitude: Annotated[float, Between(-90, 90)]
+    longitude: Annotated[float, Between(-180, 180)]
+
+
+class NetworkSettings(Settings):
+    """An autonomous system that agents stand in."""
+
+    asn: Annotated[int, Between(1, 4_294_967_295)]
+    name: str = ""
+
+
+class ProviderSettings(Settings):
+    """What many services stand on."""
+
+    id: str
+    name: str = ""
+
+
+class TargetSettings(Settings):
+    """One thing that is probed; what is not named here are the settings of its kind."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    kind: Annotated[str, Field(description="probe kind: http, tcp, dns, ...")]
+    interval: Annotated[Duration, Field(description="time between two starts")] = timedelta(seconds=30)
+    timeout: Annotated[
+        Duration | None, Field(description="of one attempt; none: the lesser of 5 s and 80 % of the interval")
+    ] = None
+    regions: Annotated[tuple[str, ...], Field(description="from where it is probed; empty: everywhere")] = ()
+    home_region: Annotated[str, Field(description="where it stands itself; empty: everywhere")] = ""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of its kind."""
+        return dict(self.model_extra or {})
+
+
+class ComponentSettings(Settings):
+    """What targets stand for within a service."""
+
+    id: str
+    provider: Annotated[str, Field(description="instead of the service's")] = ""
+    targets: Annotated[tuple[TargetSettings, ...], Field(min_length=1)]
+
+
+class ServiceSettings(Settings):
+    """What people know by name."""
+
+    id: str
+    name: str = ""
+    provider: str = ""
+    components: Annotated[tuple[ComponentSettings, ...], Field(min_length=1)]
+
+
+class CollectorConfig(Settings):
+    """Everything that `faultline collector run` reads."""
+
+    store: Annotated[str, Field(description="where results are kept: duckdb://PATH or memory://")] = (
+        "duckdb:///var/lib/faultline/results.duckdb"
+    )
+    registry: Annotated[str, Field(description="any SQLAlchemy URL")] = (
+        "sqlite:////var/lib/faultline/registry.db"
+    )
+    listen: ListenSettings = ListenSettings()
+    retention: RetentionSettings = RetentionSettings()
+    regions: Annotated[tuple[RegionSettings, ...], Field(min_length=1)]
+    networks: tuple[NetworkSettings, ...] = ()
+    providers: tuple[ProviderSettings, ...] = ()
+    services: Annotated[tuple[ServiceSettings, ...], Field(min_length=1)]
+    correlation: Annotated[dict[str, Any], Field(default_factory=dict)]
+
+    def fleet(self) -> Fleet:
+        """What the file says of the fleet: everything but the agents, which live in the registry."""
+        return Fleet(
+            regions=_by_id(
+                Region(r.id, r.name or r.id, r.country, r.latitude, r.longitude) for r in self.regions
+            ),
+            networks=tuple(
+                sorted((Network(n.asn, n.name or f"AS{n.asn}") for n in self.networks), key=lambda n: n.asn)
+            ),
+            providers=_by_id(Provider(p.id, p.name or p.id) for p in self.providers),
+            services=_by_id(
+                Service(s.id, s.name or s.id, tuple(c.id for c in s.components)) for s in self.services
+            ),
+            targets=_by_id(self._targets()),
+        )
+
+    def _targets(self) -> Iterator[Target]:
+        for service in self.services:
+            for component in service.components:
+                for target in component.targets:
+                    yield _target(service, component, target)
+
+
+def _target(service: ServiceSettings, component: ComponentSettings, target: TargetSettings) -> Target:
+    family = target.settings.get("family")
+    return Target(
+        id=target.id,
+        service=service.id,
+        component=component.id,
+        provider=component.provider or service.provider,
+        kind=target.kind,
+        interval_s=target.interval.total_seconds(),
+        timeout_s=target.timeout.total_seconds() if target.timeout is not None else 0.0,
+        home_region=target.home_region,
+        family=family if isinstance(family, int) else 0,
+        regions=tuple(sorted(target.regions)),
+        settings=target.settings,
+    )
+
+
+def _by_id(things: Any) -> tuple[Any, ...]:
+    return tuple(sorted(things, key=lambda thing: thing.id))
+
+
+def load_config(path: Path) -> CollectorConfig:
+    """Reads the collector's YAML file; raises BadConfig with every problem found."""
+    return check_data(read_data(path), str(path))
+
+
+def check_data(data: object, source: str) -> CollectorConfig:
+    """Checks plain data; raises BadConfig with every problem found, those of form first."""
+    problems: list[str] = []
+    config = None
+    try:
+        config = parse_data(data, CollectorConfig, source)
+    except BadConfig as error:
+        problems += error.problems
+    problems += cross_problems(data)
+    if problems or config is None:
+        raise BadConfig(source, problems)
+    return config
+
+
+def schema_text() -> str:
+    """The JSON Schema of the file, as it is shipped."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | CollectorConfig.model_json_schema()
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the schema file, or with `--check` tells whether it is current."""
+    if arguments == ["--check"]:
+        current = SCHEMA_FILE.exists() and SCHEMA_FILE.read_text(encoding="utf-8") == schema_text()
+        print(f"{SCHEMA_FILE} is {'current' if current else 'stale: python -m faultline_collector.config'}")
+        return 0 if current else 1
+    SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

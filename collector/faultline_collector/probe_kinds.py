@@ -1,0 +1,102 @@
+"""What agents can probe, as data: the JSON Schema that the agent's table of probes generates."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from faultline.config import path_text
+
+SCHEMA_NAME = "probe-kinds.schema.json"
+
+_DURATION = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "empty",
+}
+
+
+@cache
+def kinds_schema() -> dict[str, Any]:
+    """The schema: `$defs` holds one object schema a kind."""
+    if not (files("faultline") / SCHEMA_NAME).is_file():
+        return {}
+    schema = json.loads((files("faultline") / SCHEMA_NAME).read_text(encoding="utf-8"))
+    if not isinstance(schema, dict):
+        raise TypeError(f"{SCHEMA_NAME} is not an object")
+    return schema
+
+
+def kind_problems(kind: str, settings: Mapping[str, object], path: tuple[int | str, ...]) -> Iterator[str]:
+    """What is wrong with a target's kind and the settings of that kind: one sentence each."""
+    schema = kinds_schema()
+    if not schema:
+        return
+    if kind not in kinds(schema):
+        yield f"{path_text((*path, 'kind'))}: {kind!r} is not one of {', '.join(kinds(schema))}"
+        return
+    validator = Draft202012Validator(schema | {"$ref": f"#/$defs/{kind}"})
+    for error in sorted(
+        validator.iter_errors(settings), key=lambda e: [str(part) for part in e.absolute_path]
+    ):
+        yield from _sentences(error, path, kind)
+
+
+def kinds(schema: Mapping[str, Any]) -> list[str]:
+    """The names of the kinds."""
+    return list(schema["$defs"])
+
+
+def _sentences(error: ValidationError, path: tuple[int | str, ...], kind: str) -> Iterable[str]:
+    where = (*path, *error.absolute_path)
+    instance: Any = error.instance
+    rule: Any = error.validator_value
+    schema: Any = error.schema
+    if error.validator == "anyOf" and error.context:
+        inner = best_match(error.context)
+        return _sentences(inner, path, kind) if inner is not None else ()
+    if error.validator == "required":
+        return [f"{path_text((*where, name))} is missing" for name in rule if name not in instance]
+    if error.validator == "additionalProperties":
+        unknown = [name for name in instance if name not in schema.get("properties", {})]
+        return [f"{path_text((*where, name))} is not a known setting of {kind}" for name in unknown]
+    return [f"{path_text(where)}: {_said(str(error.validator), repr(instance), rule, schema, error.message)}"]
+
+
+def _said(keyword: str, value: str, rule: Any, schema: Any, message: str) -> str:
+    if keyword in ("minimum", "maximum") and "minimum" in schema and "maximum" in schema:
+        return f"{value} is not between {schema['minimum']:g} and {schema['maximum']:g}"
+    if keyword == "pattern" and rule == _DURATION:
+        return f"{value} is not a duration like 500ms, 30s, 5m, 2h or 7d"
+    form = _FORMS.get(keyword)
+    return form(value, rule) if form is not None else f"{value}: {message}"
+
+
+_FORMS = {
+    "type": lambda value, allowed: f"{value} is not {_type_text(allowed)}",
+    "enum": lambda value, allowed: f"{value} is not one of {', '.join(str(item) for item in allowed)}",
+    "const": lambda value, allowed: f"{value} is not {allowed!r}",
+    "minimum": lambda value, allowed: f"{value} is less than {allowed}",
+    "maximum": lambda value, allowed: f"{value} is greater than {allowed}",
+    "exclusiveMinimum": lambda value, allowed: f"{value} is not greater than {allowed}",
+    "exclusiveMaximum": lambda value, allowed: f"{value} is not less than {allowed}",
+    "minLength": lambda value, allowed: f"{value} has fewer than {allowed} characters",
+    "maxLength": lambda value, allowed: f"{value} has more than {allowed} characters",
+    "pattern": lambda value, allowed: f"{value} does not match {allowed}",
+    "minItems": lambda value, allowed: f"{value} holds fewer than {allowed}",
+    "maxItems": lambda value, allowed: f"{value} holds more than {allowed}",
+}
+
+
+def _type_text(allowed: str | list[str]) -> str:
+    names = [allowed] if isinstance(allowed, str) else allowed
+    return " or ".join(_TYPES.get(name, name) for name in names)

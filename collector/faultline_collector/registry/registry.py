@@ -1,0 +1,191 @@
+"""The registry: agents and their tokens, what is probed, and every outage with its life."""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from faultline_collector.config import CollectorConfig
+from faultline_collector.config_checks import id_problem
+from faultline_collector.fleet import Fleet
+from faultline_collector.outages import Outage, Scope, State
+from faultline_collector.registry import rows
+from faultline_collector.registry.database import RegistryError, open_engine, writing
+from faultline_collector.registry.tables import (
+    AgentRow,
+    ComponentRow,
+    NetworkRow,
+    OutageRow,
+    ProviderRow,
+    RegionRow,
+    ServiceRow,
+    TargetRow,
+    TransitionRow,
+)
+
+TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of an outage's state or scope."""
+
+    at_us: int
+    state: State
+    scope: Scope
+
+
+class Registry:
+    """Blocking calls, safe from any thread and beside other processes; raises RegistryError."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_engine(url)
+        self._writes = writing(self._engine)
+
+    def apply(self, config: CollectorConfig) -> None:
+        """Makes regions, networks, services and targets what the configuration says; agents stay."""
+        wanted = config.fleet()
+        with self._write() as session:
+            _refuse_to_strand(session, wanted)
+            for row in rows.place_rows(wanted):
+                session.merge(row)
+            for table in (TargetRow, ComponentRow, ServiceRow, ProviderRow):
+                session.execute(delete(table))
+            for group in rows.probed_rows(wanted):
+                session.add_all(group)
+                session.flush()
+            session.execute(delete(RegionRow).where(RegionRow.id.not_in([r.id for r in wanted.regions])))
+            session.execute(delete(NetworkRow).where(NetworkRow.asn.not_in([n.asn for n in wanted.networks])))
+
+    def fleet(self) -> Fleet:
+        """Everything that is known of agents and targets now."""
+        with self._read() as session:
+            return rows.read_fleet(session)
+
+    def add_agent(self, agent_id: str, *, region: str, asn: int, site: str = "") -> str:
+        """Adds an agent and gives its token, which is shown this once and kept only as a hash."""
+        if said := id_problem(agent_id):
+            raise RegistryError(said)
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        with self._write() as session:
+            if session.get(AgentRow, agent_id) is not None:
+                raise RegistryError(f"there is already an agent {agent_id!r}")
+            if session.get(RegionRow, region) is None:
+                raise RegistryError(f"{region!r} is not among the regions")
+            if session.get(NetworkRow, asn) is None:
+                raise RegistryError(f"{asn} is not among the networks")
+            session.add(AgentRow(id=agent_id, region=region, asn=asn, site=site, token_sha256=_hash(token)))
+        return token
+
+    def remove_agent(self, agent_id: str) -> None:
+        """Forgets an agent; its token no longer opens anything, its results stay."""
+        with self._write() as session:
+            row = session.get(AgentRow, agent_id)
+            if row is None:
+                raise RegistryError(f"there is no agent {agent_id!r}")
+            session.delete(row)
+
+    def authenticate(self, token: str) -> str | None:
+        """The agent that a token belongs to; looked up by its hash, so timing tells nothing of the token."""
+        with self._read() as session:
+            return session.scalar(select(AgentRow.id).where(AgentRow.token_sha256 == _hash(token)))
+
+    def note_agent(self, agent_id: str, *, version: str, seen_us: int) -> None:
+        """Keeps what an agent said of itself last; an unknown agent is ignored."""
+        with self._write() as session:
+            session.execute(
+                update(AgentRow).where(AgentRow.id == agent_id).values(version=version, last_seen_us=seen_us)
+            )
+
+    def save_outages(self, outages: Iterable[Outage]) -> None:
+        """Keeps outages in their present state, with a transition where state or scope changed."""
+        with self._write() as session:
+            for outage in outages:
+                _save(session, outage)
+
+    def outages(self, *, open_only: bool = False, since_us: int = 0, limit: int = 100) -> tuple[Outage, ...]:
+        """Outages, those detected last first; `since_us` leaves out what ended before it."""
+        wanted = select(OutageRow).order_by(OutageRow.detected_us.desc(), OutageRow.id).limit(limit)
+        open_states = [state.value for state in State if state.is_open]
+        if open_only:
+            wanted = wanted.where(OutageRow.state.in_(open_states))
+        if since_us:
+            wanted = wanted.where(or_(OutageRow.resolved_us.is_(None), OutageRow.resolved_us >= since_us))
+        with self._read() as session:
+            return tuple(rows.outage_of(row) for row in session.scalars(wanted))
+
+    def outage(self, outage_id: str) -> tuple[Outage, tuple[Transition, ...]] | None:
+        """One outage and its life, or None."""
+        with self._read() as session:
+            row = session.get(OutageRow, outage_id)
+            if row is None:
+                return None
+            life = session.scalars(
+                select(TransitionRow)
+                .where(TransitionRow.outage == outage_id)
+                .order_by(TransitionRow.position)
+            )
+            return rows.outage_of(row), tuple(
+                Transition(step.at_us, State(step.state), Scope(step.scope)) for step in life
+            )
+
+    def close(self) -> None:
+        """Releases the database; safe twice."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _read(self) -> Iterator[Session]:
+        with _as_registry_error(), Session(self._engine) as session:
+            yield session
+
+    @contextmanager
+    def _write(self) -> Iterator[Session]:
+        with _as_registry_error(), Session(self._writes) as session, session.begin():
+            yield session
+
+
+@contextmanager
+def _as_registry_error() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise RegistryError(f"the registry failed: {reason}") from error
+
+
+def _refuse_to_strand(session: Session, wanted: Fleet) -> None:
+    """Raises RegistryError when an agent would stand in a region or network that is no longer there."""
+    regions = {region.id for region in wanted.regions}
+    asns = {network.asn for network in wanted.networks}
+    for agent in session.scalars(select(AgentRow).order_by(AgentRow.id)):
+        if agent.region not in regions:
+            raise RegistryError(f"region {agent.region!r} cannot go while agent {agent.id!r} stands in it")
+        if agent.asn not in asns:
+            raise RegistryError(f"network {agent.asn} cannot go while agent {agent.id!r} stands in it")
+
+
+def _save(session: Session, outage: Outage) -> None:
+    before = session.get(OutageRow, outage.id)
+    moved = before is None or (before.state, before.scope) != (outage.state.value, outage.scope.value)
+    session.merge(rows.outage_row(outage))
+    session.flush()
+    if moved:
+        steps = select(func.count()).select_from(TransitionRow).where(TransitionRow.outage == outage.id)
+        session.add(
+            TransitionRow(
+                outage=outage.id,
+                position=session.scalar(steps) or 0,
+                at_us=outage.changed_us or outage.detected_us,
+                state=outage.state.value,
+                scope=outage.scope.value,
+            )
+        )
+
+
+def _hash(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
