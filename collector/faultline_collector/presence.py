@@ -1,7 +1,9 @@
 """Which agents are there, and how they say they are."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 
 class AgentState(StrEnum):
@@ -41,3 +43,32 @@ class Presence:
         if now_us - self.last_seen_us > silent_after_us:
             return AgentState.SILENT
         return AgentState.LIVE if self.well else AgentState.UNWELL
+
+
+class Presences:
+    """The last that was heard of every agent that was ever seen."""
+
+    def __init__(self) -> None:
+        self._presences: dict[str, Presence] = {}
+
+    def note(self, agent_id: str, at_us: int, **changes: Any) -> Presence:
+        """Notes that the agent was heard at `at_us`, and what it said by the names of `Presence`."""
+        known = self._presences[agent_id] = replace(self.get(agent_id), last_seen_us=at_us, **changes)
+        return known
+
+    def get(self, agent_id: str) -> Presence:
+        """The agent's presence; one that says "never seen" where nothing was heard."""
+        return self._presences.get(agent_id) or Presence(agent_id)
+
+    def left(self, agent_id: str) -> None:
+        """Notes that the agent's session has ended."""
+        if agent_id in self._presences:
+            self._presences[agent_id] = replace(self._presences[agent_id], connected=False)
+
+    def forget(self, agent_id: str) -> None:
+        """Forgets an agent that is no more."""
+        self._presences.pop(agent_id, None)
+
+    def all(self) -> Mapping[str, Presence]:
+        """Every presence by agent."""
+        return self._presences

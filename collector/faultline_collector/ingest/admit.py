@@ -1,0 +1,113 @@
+"""Which results are taken, and why the others are not."""
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from faultline.columns import MAX_CLOCK_ERROR_US, MAX_DETAIL_LENGTH, MAX_ID_LENGTH
+from faultline.outcomes import Outcome
+from faultline_collector.results import Mask, ResultBatch
+
+MAX_AGE_US = 30 * 24 * 3600 * 1_000_000
+"""Most that a start may lie before its receipt, microseconds: longer than any spool keeps."""
+
+_HOUR_US = 3600 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A run of sequences that is not taken: the word for it, and a sentence about the first."""
+
+    reason: str
+    first: int
+    last: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What is taken, and what is not, by runs."""
+
+    results: ResultBatch
+    refusals: tuple[Refusal, ...] = ()
+
+
+def admit(batch: ResultBatch, assigned: Set[str]) -> Admission:
+    """Separates what can be believed from what cannot, for an agent that is to probe `assigned`.
+
+    A start is impossible more than 24 h after its receipt, for nothing is measured in the future. To the
+    past the bound is wide: a result that waited in a spool is honestly days old, and only what is older
+    than any spool keeps betrays a broken clock.
+    """
+    if not len(batch):
+        return Admission(batch)
+    checks = (_bad_outcome(batch), _oversize(batch), _unknown_target(batch, assigned), _impossible(batch))
+    why = np.zeros(len(batch), np.uint8)
+    for code in range(len(checks), 0, -1):
+        mask = checks[code - 1]
+        if mask is not None:
+            why[mask] = code
+    if not why.any():
+        return Admission(batch)
+    return Admission(batch.select(why == 0), tuple(_refusals(batch, why)))
+
+
+def _bad_outcome(batch: ResultBatch) -> Mask | None:
+    bad = (batch.outcome < min(Outcome)) | (batch.outcome > max(Outcome))
+    return bad if bad.any() else None
+
+
+def _oversize(batch: ResultBatch) -> Mask | None:
+    bad = np.zeros(len(batch), np.bool_)
+    if max(map(len, batch.target_ids)) > MAX_ID_LENGTH:
+        bad |= np.array([len(text) > MAX_ID_LENGTH for text in batch.target_ids])[batch.target]
+    if len(batch.detail) and max(map(len, batch.details), default=0) > MAX_DETAIL_LENGTH:
+        # The last entry stands for -1, no detail.
+        bad |= np.array([len(text) > MAX_DETAIL_LENGTH for text in batch.details] + [False])[batch.detail]
+    return bad if bad.any() else None
+
+
+def _unknown_target(batch: ResultBatch, assigned: Set[str]) -> Mask | None:
+    if assigned.issuperset(batch.target_ids) if isinstance(assigned, frozenset) else False:
+        return None
+    unknown: Mask = np.array([text not in assigned for text in batch.target_ids])[batch.target]
+    return unknown
+
+
+def _impossible(batch: ResultBatch) -> Mask | None:
+    ahead = batch.judged_us - batch.received_us
+    bad = (ahead > MAX_CLOCK_ERROR_US) | (ahead < -MAX_AGE_US)
+    return bad if bad.any() else None
+
+
+_REASONS = ("", "bad_outcome", "oversize", "unknown_target", "impossible_time")
+
+
+def _refusals(batch: ResultBatch, why: npt.NDArray[np.uint8]) -> Iterator[Refusal]:
+    """One refusal for each run of neighbours with the same reason."""
+    breaks = (np.diff(why) != 0) | (np.diff(batch.sequence) != 1)
+    starts = np.concatenate(([0], np.flatnonzero(breaks) + 1))
+    ends = np.append(starts[1:], len(why)) - 1
+    bad = why[starts] != 0
+    for start, end in zip(starts[bad].tolist(), ends[bad].tolist(), strict=True):
+        reason = _REASONS[why[start]]
+        first, last = int(batch.sequence[start]), int(batch.sequence[end])
+        yield Refusal(reason, first, last, _sentence(reason, batch, start))
+
+
+def _sentence(reason: str, batch: ResultBatch, at: int) -> str:
+    target = batch.target_ids[batch.target[at]]
+    match reason:
+        case "bad_outcome":
+            return f"the outcome of {target[:MAX_ID_LENGTH]!r} is not one of {min(Outcome)} to {max(Outcome)}"
+        case "oversize" if len(target) > MAX_ID_LENGTH:
+            return f"a target id of {len(target)} characters is longer than {MAX_ID_LENGTH}"
+        case "oversize":
+            length = len(batch.details[batch.detail[at]])
+            return f"a detail of {length} characters is longer than {MAX_DETAIL_LENGTH}"
+        case "unknown_target":
+            return f"{target!r} is not among the targets of this agent"
+    hours = int(batch.judged_us[at] - batch.received_us[at]) / _HOUR_US
+    return f"the start lies {abs(hours):.1f} h {'after' if hours > 0 else 'before'} its receipt"

@@ -1,0 +1,238 @@
+"""The collector's gRPC server: agents' sessions, and whatever else is served beside them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
+
+import grpc
+import grpc.aio
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from faultline import PROTOCOL
+from faultline.columns import MAX_MESSAGE_BYTES
+from faultline.v1 import enrolment_pb2, enrolment_pb2_grpc, query_pb2, session_pb2, session_pb2_grpc
+from faultline_collector.ingest.identity import Tokens
+from faultline_collector.ingest.intake import Intake
+from faultline_collector.ingest.session import AgentSession, Ending, Misspoken
+from faultline_collector.metrics import Metrics
+
+_log = structlog.get_logger("ingest")
+
+Context: TypeAlias = grpc.aio.ServicerContext[session_pb2.AgentMessage, session_pb2.CollectorMessage]
+Requests: TypeAlias = AsyncIterator[session_pb2.AgentMessage]
+
+_HELLO_S = 10.0
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_concurrent_streams", 1_000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_ping_strikes", 5),
+    ("grpc.so_reuseport", 0),
+)
+_STATUS = {
+    Ending.REPLACED: grpc.StatusCode.ABORTED,
+    Ending.REMOVED: grpc.StatusCode.UNAUTHENTICATED,
+}
+
+
+class CannotListen(Exception):
+    """Raised when an address cannot or must not be listened on."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files: the server's certificate and key, and the authorities of clients' certificates, if any."""
+
+    certificate: Path
+    key: Path
+    client_authorities: Path | None = None
+
+
+class AgentsServicer(session_pb2_grpc.AgentsServicer):
+    """Carries sessions over gRPC; `refresh` reads the fleet again when an agent is not known yet."""
+
+    def __init__(
+        self, intake: Intake, tokens: Tokens, metrics: Metrics, refresh: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._intake = intake
+        self._tokens = tokens
+        self._metrics = metrics
+        self._refresh = refresh
+
+    async def Session(self, request_iterator: Requests, context: Context) -> None:  # type: ignore[override]
+        """One agent's session, from hello to its end.
+
+        It reads and writes by itself: a generator would be closed late when the agent breaks off.
+        """
+        agent_id = await self._identify(context)
+        hello = await self._hello(request_iterator, context, agent_id)
+        try:
+            session = self._intake.open(agent_id, hello)
+        except Misspoken as error:
+            await self._refuse(context, "bad_hello", grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        try:
+            await self._carry(session, request_iterator, context)
+        finally:
+            self._intake.closed(session)
+
+    async def _carry(self, session: AgentSession, requests: Requests, context: Context) -> None:
+        listening = asyncio.create_task(self._listen(session, requests))
+        try:
+            while (message := await session.next()) is not None:
+                await context.write(message)
+        finally:
+            listening.cancel()
+            await asyncio.wait([listening])
+        if not listening.cancelled() and (error := listening.exception()) is not None:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        status = _STATUS.get(session.ending or Ending.LEFT)
+        if status is not None and session.ending is not None:
+            await context.abort(status, session.ending.value)
+        if session.ending is Ending.DRAINED:
+            drain = session_pb2.Drain(after_us=1_000_000, reason=session.ending.value)
+            await context.write(session_pb2.CollectorMessage(drain=drain))
+
+    async def _listen(self, session: AgentSession, requests: Requests) -> None:
+        try:
+            async for message in requests:
+                await session.hear(message)
+        finally:
+            session.leave()
+
+    async def _identify(self, context: Context) -> str:
+        metadata = dict(context.invocation_metadata() or ())
+        try:
+            agent_id = await self._tokens.agent_of(str(metadata.get("authorization", "")))
+        except Exception as error:
+            _log.error("registry cannot tell whose token it is", error=str(error))
+            sentence = "the registry does not answer, try again"
+            await self._refuse(context, "registry", grpc.StatusCode.UNAVAILABLE, sentence)
+        if agent_id is None:
+            sentence = "the token is not that of any agent in the registry"
+            await self._refuse(context, "token", grpc.StatusCode.UNAUTHENTICATED, sentence)
+        if not self._intake.knows(agent_id):
+            await self._refresh()
+        if not self._intake.knows(agent_id):
+            sentence = f"agent {agent_id!r} is not in the registry"
+            await self._refuse(context, "agent", grpc.StatusCode.UNAUTHENTICATED, sentence)
+        return agent_id
+
+    async def _hello(self, requests: Requests, context: Context, agent_id: str) -> session_pb2.Hello:
+        try:
+            message = await asyncio.wait_for(anext(requests, None), _HELLO_S)
+        except TimeoutError:
+            sentence = f"no hello within {_HELLO_S:g} s"
+            await self._refuse(context, "no_hello", grpc.StatusCode.DEADLINE_EXCEEDED, sentence)
+        if message is None or message.WhichOneof("body") != "hello":
+            sentence = "the first message of a session must be a hello"
+            await self._refuse(context, "no_hello", grpc.StatusCode.INVALID_ARGUMENT, sentence)
+        hello: session_pb2.Hello = message.hello
+        if hello.protocol != PROTOCOL:
+            sentence = f"the agent speaks protocol {hello.protocol}, this collector speaks {PROTOCOL}"
+            await self._refuse(context, "protocol", grpc.StatusCode.FAILED_PRECONDITION, sentence)
+        if hello.agent_id != agent_id:
+            sentence = f"the token belongs to another agent than {hello.agent_id[:200]!r}"
+            await self._refuse(context, "agent", grpc.StatusCode.UNAUTHENTICATED, sentence)
+        return hello
+
+    async def _refuse(self, context: Context, reason: str, code: grpc.StatusCode, sentence: str) -> NoReturn:
+        self._metrics.refused.labels(reason).inc()
+        _log.info("session refused", peer=context.peer(), reason=reason, sentence=sentence)
+        await context.abort(code, sentence)
+        raise AssertionError("abort never returns")
+
+
+class NoEnrolment(enrolment_pb2_grpc.EnrolmentServicer):
+    """Answers that this collector issues no certificates."""
+
+    async def Enrol(self, request: Any, context: Any) -> NoReturn:
+        """Refuses."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this collector issues no certificates")
+        raise AssertionError("abort never returns")
+
+    Renew = Enrol
+
+
+class Server:
+    """A gRPC server with health and reflection; `add` registers further servicers on it."""
+
+    def __init__(self, agents: AgentsServicer, add: Sequence[Callable[[Any], None]] = ()) -> None:
+        self._server = grpc.aio.server(options=_OPTIONS, compression=grpc.Compression.NoCompression)
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
+        session_pb2_grpc.add_AgentsServicer_to_server(agents, self._server)
+        enrolment_pb2_grpc.add_EnrolmentServicer_to_server(NoEnrolment(), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        for register in add:
+            register(self._server)
+        reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), self._server)
+
+    async def start(self, address: str, tls: TlsFiles | None, *, plaintext_beyond_loopback: bool) -> str:
+        """Listens on host:port and gives the address with the real port; raises CannotListen."""
+        if tls is None and not plaintext_beyond_loopback and not is_loopback(address):
+            raise CannotListen(
+                f"{address} can be reached from beyond this machine and has no TLS: "
+                "set listen.tls, or listen.plaintext_beyond_loopback to true"
+            )
+        try:
+            port = self._bind(address, tls)
+        except RuntimeError as error:
+            raise CannotListen(f"cannot listen on {address}: {error}") from error
+        await self._server.start()
+        for name in ("", *_SERVICES):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return f"{address.rpartition(':')[0]}:{port}"
+
+    def _bind(self, address: str, tls: TlsFiles | None) -> int:
+        if tls is None:
+            return int(self._server.add_insecure_port(address))
+        return int(self._server.add_secure_port(address, credentials(tls)))
+
+    async def stop(self, grace_s: float) -> None:
+        """Says that it goes, and ends what still runs after the grace; safe twice."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_s)
+
+
+_SERVICES = (
+    session_pb2.DESCRIPTOR.services_by_name["Agents"].full_name,
+    query_pb2.DESCRIPTOR.services_by_name["Query"].full_name,
+    enrolment_pb2.DESCRIPTOR.services_by_name["Enrolment"].full_name,
+    health.SERVICE_NAME,
+)
+
+
+def credentials(tls: TlsFiles) -> grpc.ServerCredentials:
+    """Reads the files; raises CannotListen. Clients must show certificates where authorities are named."""
+    authorities = _read(tls.client_authorities) if tls.client_authorities is not None else None
+    return grpc.ssl_server_credentials(
+        [(_read(tls.key), _read(tls.certificate))],
+        root_certificates=authorities,
+        require_client_auth=authorities is not None,
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach host:port."""
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CannotListen(f"{path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,282 @@
+"""What one agent says and is told, whatever carries it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from enum import Enum
+from functools import partial
+
+import numpy as np
+
+from faultline.columns import MAX_ID_LENGTH
+from faultline.ranges import Ranges
+from faultline.v1 import results_pb2, session_pb2
+from faultline_collector.fleet import Agent
+from faultline_collector.ingest.admit import Refusal, admit
+from faultline_collector.ingest.assignments import Duty
+from faultline_collector.ingest.clocks import ClockOffset
+from faultline_collector.ingest.decode import MAX_SEQUENCE, BadBatch, claimed, decode
+from faultline_collector.ingest.desk import DROP_REASONS, Desk
+from faultline_collector.ingest.writer import Parcel
+from faultline_collector.results import Mask, ResultBatch, Source, UInt64
+from faultline_collector.stores.store import ReceivedRange
+
+
+class Ending(Enum):
+    """Why the collector ends a session, as a sentence for the agent."""
+
+    LEFT = "the agent has left"
+    REPLACED = "a newer session of this agent has begun"
+    REMOVED = "this agent is no longer in the registry"
+    DRAINED = "the collector is stopping"
+
+
+class Misspoken(Exception):
+    """Raised when an agent says what does not belong there; the session cannot go on."""
+
+
+class AgentSession:
+    """One session: `hear` takes what the agent says, `next` gives what it is to be told.
+
+    What is to be told is kept merged (one assignment, one acknowledgement), so a slow reader costs nothing.
+    `hear` waits while the store is behind; whoever carries the session then stops reading.
+    """
+
+    def __init__(self, desk: Desk, agent: Agent, hello: session_pb2.Hello) -> None:
+        check_hello(hello)
+        self.agent = agent
+        self.ending: Ending | None = None
+        self._desk = desk
+        self._source = Source(agent.id, hello.spool_id)
+        self._clock = ClockOffset()
+        self._duty: Duty | None = None
+        self._duty_version = hello.assignment_version
+        self._outbox: deque[session_pb2.CollectorMessage] = deque()
+        self._ack = _Ack()
+        self._unsettled = 0
+        self._leaving = False
+        self._news = asyncio.Event()
+        self._greet(hello)
+
+    def _greet(self, hello: session_pb2.Hello) -> None:
+        now = self._desk.now_us()
+        self._clock.note(hello.clock_us, now)
+        self._desk.presences.note(
+            self.agent.id,
+            now,
+            connected=True,
+            version=hello.version,
+            assignment_version=hello.assignment_version,
+            clock_offset_us=self._clock.offset_us,
+        )
+        wanted = Ranges((r.first, r.last) for r in hello.unacknowledged if 1 <= r.first <= r.last)
+        welcome = session_pb2.Welcome(
+            held=_wire(self._desk.ledger.held(self._source, wanted)),
+            highest_sequence=self._desk.ledger.highest(self._source),
+            clock_us=now,
+            version=self._desk.version,
+            heartbeat_s=self._desk.heartbeat_s,
+        )
+        self._tell(session_pb2.CollectorMessage(welcome=welcome))
+
+    def assign(self, duty: Duty) -> None:
+        """Makes this the agent's duty; it is told when its version differs from what the agent has."""
+        self._duty = duty
+        self._news.set()
+
+    def end(self, ending: Ending) -> None:
+        """Ends the session: `next` gives None from now on; safe twice."""
+        if self.ending is None:
+            self.ending = ending
+            self._news.set()
+
+    def leave(self) -> None:
+        """The agent says no more: the session ends once all that it sent is acknowledged."""
+        self._leaving = True
+        self._news.set()
+
+    async def hear(self, message: session_pb2.AgentMessage) -> None:
+        """Takes one message; raises Misspoken. What is unknown to this version is passed over.
+
+        It waits for room first and never after: a sequence that counts as taken must be in the queue, even
+        if whoever carries the session gives up in between.
+        """
+        await self._desk.writer.room()
+        match message.WhichOneof("body"):
+            case "batch":
+                self._hear_batch(message.batch)
+            case "heartbeat":
+                self._hear_heartbeat(message.heartbeat)
+            case "hello":
+                raise Misspoken("a second hello in one session")
+
+    async def next(self) -> session_pb2.CollectorMessage | None:
+        """The next message for the agent, or None when the session is over."""
+        while True:
+            if self.ending is not None:
+                return None
+            message = self._pending()
+            if message is not None:
+                return message
+            if self._leaving and not self._unsettled:
+                self.end(Ending.LEFT)
+                return None
+            self._news.clear()
+            await self._news.wait()
+
+    def _pending(self) -> session_pb2.CollectorMessage | None:
+        if self._outbox:
+            return self._outbox.popleft()
+        if self._duty is not None and self._duty.message.version != self._duty_version:
+            self._duty_version = self._duty.message.version
+            return session_pb2.CollectorMessage(assignment=self._duty.message)
+        if self._ack:
+            ack, self._ack = self._ack, _Ack()
+            return session_pb2.CollectorMessage(ack=ack.wire())
+        return None
+
+    def _tell(self, message: session_pb2.CollectorMessage) -> None:
+        self._outbox.append(message)
+        self._news.set()
+
+    def _hear_batch(self, batch: results_pb2.Batch) -> None:
+        now = self._desk.now_us()
+        self._desk.presences.note(self.agent.id, now)
+        self._desk.count_batch(live=batch.lane == results_pb2.LANE_LIVE)
+        try:
+            first, last = claimed(batch)
+        except BadBatch as error:
+            self._reject(error.reason, batch.count, str(error))
+            return
+        missing = self._desk.ledger.missing(self._source, first, last)
+        results, refusals = self._judge(batch, missing, now)
+        stored = runs(results.sequence) if results is not None else Ranges()
+        ranges = (
+            *self._received(stored, "stored"),
+            *(ReceivedRange(self._source, r.first, r.last, "rejected", r.reason) for r in refusals),
+        )
+        self._submit(results, ranges, Ranges([(first, last)]), refusals)
+        self._desk.count_resent(last - first + 1 - missing.count())
+
+    def _judge(
+        self, batch: results_pb2.Batch, missing: Ranges, now_us: int
+    ) -> tuple[ResultBatch | None, tuple[Refusal, ...]]:
+        if not missing:
+            return None, ()
+        try:
+            results = decode(batch, self._source, self._clock.offset_us, now_us)
+        except BadBatch as error:
+            return None, tuple(Refusal(error.reason, first, last, str(error)) for first, last in missing)
+        if missing.count() < len(results):
+            results = results.select(_mask(results, missing))
+        assigned = self._duty.target_ids if self._duty is not None else frozenset[str]()
+        admission = admit(results, assigned)
+        return admission.results, admission.refusals
+
+    def _hear_heartbeat(self, heartbeat: session_pb2.Heartbeat) -> None:
+        now = self._desk.now_us()
+        self._clock.note(heartbeat.clock_us, now)
+        self._desk.note_heartbeat(self.agent.id, now, heartbeat, self._clock.offset_us)
+        self._ack.heartbeat_clock_us = heartbeat.clock_us
+        for dropped in heartbeat.dropped:
+            self._hear_dropped(dropped)
+        self._news.set()
+
+    def _hear_dropped(self, dropped: results_pb2.DroppedRange) -> None:
+        first, last = dropped.range.first, dropped.range.last
+        if not 1 <= first <= last <= MAX_SEQUENCE:
+            return
+        missing = self._desk.ledger.missing(self._source, first, last)
+        reason = dropped.reason if dropped.reason in DROP_REASONS else "other"
+        self._submit(None, tuple(self._received(missing, "dropped", reason)), Ranges([(first, last)]), ())
+
+    def _received(self, these: Ranges, fate: str, reason: str = "") -> Iterable[ReceivedRange]:
+        return (ReceivedRange(self._source, first, last, fate, reason) for first, last in these)
+
+    def _submit(
+        self,
+        results: ResultBatch | None,
+        ranges: tuple[ReceivedRange, ...],
+        heard: Ranges,
+        refusals: tuple[Refusal, ...],
+    ) -> None:
+        """Queues a parcel even for a resend: what it resends may still be on its way to the disk."""
+        for first, last in heard:
+            self._desk.ledger.take(self._source, first, last)
+        self._unsettled += 1
+        done = partial(self._settle, ranges, heard, refusals)
+        self._desk.writer.put(Parcel(results, ranges, done))
+
+    def _settle(
+        self, ranges: tuple[ReceivedRange, ...], heard: Ranges, refusals: tuple[Refusal, ...]
+    ) -> None:
+        self._unsettled -= 1
+        for received in ranges:
+            self._desk.settle(received)
+        self._ack.durable.update(heard)
+        for refusal in refusals:
+            self._reject(refusal.reason, refusal.last - refusal.first + 1, refusal.example)
+        self._news.set()
+
+    def _reject(self, reason: str, count: int, example: str) -> None:
+        self._desk.count_rejected(reason, count)
+        self._ack.reject(reason, count, example)
+        self._news.set()
+
+
+def check_hello(hello: session_pb2.Hello) -> None:
+    """Raises Misspoken where a hello cannot begin a session."""
+    if not hello.spool_id:
+        raise Misspoken("the hello names no spool_id")
+    for name in ("boot_id", "spool_id", "version", "assignment_version"):
+        length = len(getattr(hello, name))
+        if length > MAX_ID_LENGTH:
+            raise Misspoken(f"{name} has {length} characters, at most {MAX_ID_LENGTH} are allowed")
+
+
+def runs(sequence: UInt64) -> Ranges:
+    """The runs of an ascending column of sequences."""
+    if not len(sequence):
+        return Ranges()
+    ends = np.flatnonzero(np.diff(sequence) != 1)
+    firsts = sequence[np.append(0, ends + 1)].tolist()
+    lasts = sequence[np.append(ends, len(sequence) - 1)].tolist()
+    return Ranges(zip(firsts, lasts, strict=True))
+
+
+def _mask(results: ResultBatch, these: Ranges) -> Mask:
+    mask = np.zeros(len(results), np.bool_)
+    for first, last in these:
+        mask |= (results.sequence >= first) & (results.sequence <= last)
+    return mask
+
+
+def _wire(these: Ranges) -> list[results_pb2.Range]:
+    return [results_pb2.Range(first=first, last=last) for first, last in these]
+
+
+class _Ack:
+    """An acknowledgement that grows until it is sent."""
+
+    __slots__ = ("durable", "heartbeat_clock_us", "rejections")
+
+    def __init__(self) -> None:
+        self.durable = Ranges()
+        self.rejections: dict[str, session_pb2.Rejection] = {}
+        self.heartbeat_clock_us = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.durable or self.rejections or self.heartbeat_clock_us)
+
+    def reject(self, reason: str, count: int, example: str) -> None:
+        """Counts rejected results; the first sentence of each reason is kept."""
+        rejection = self.rejections.setdefault(reason, session_pb2.Rejection(reason=reason, example=example))
+        rejection.count += count
+
+    def wire(self) -> session_pb2.Ack:
+        """The acknowledgement as a message."""
+        return session_pb2.Ack(
+            durable=_wire(self.durable),
+            rejected=self.rejections.values(),
+            heartbeat_clock_us=self.heartbeat_clock_us,
+        )
