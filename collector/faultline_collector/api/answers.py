@@ -1,0 +1,266 @@
+"""What the API answers with: one model a shape, from which bodies and the OpenAPI document are made."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from faultline_collector.correlate.engine import Health
+from faultline_collector.fleet import Target
+from faultline_collector.outages import Outage, Scope, State, outage_json
+
+
+class Answer(BaseModel):
+    """Base of all answers: closed and unchanging."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SubjectAnswer(Answer):
+    """What is out."""
+
+    kind: str
+    id: str
+
+
+class OutageAnswer(Answer):
+    """An outage in the shape of the trace format, version 1; times are ISO 8601 in UTC."""
+
+    id: str
+    state: State
+    scope: Scope
+    subject: SubjectAnswer
+    target_ids: list[str]
+    regions: list[str]
+    asns: list[int]
+    layer: str
+    severity: str
+    confidence: float
+    onset: str
+    onset_after: str
+    onset_before: str
+    detected_at: str
+    confirmed_at: str | None
+    resolved_at: str | None
+    changed_at: str
+    why: str
+
+
+class TransitionAnswer(Answer):
+    """One step in the life of an outage."""
+
+    at: str
+    state: State
+    scope: Scope
+
+
+class OutageStory(OutageAnswer):
+    """An outage with its evidence and its life so far."""
+
+    evidence: dict[str, Any]
+    transitions: list[TransitionAnswer]
+
+
+class OutagesAnswer(Answer):
+    """Outages, newest first."""
+
+    outages: list[OutageAnswer]
+
+
+class RegionState(Answer):
+    """A region: its agents, the worst that is known of a service from there, and every service."""
+
+    id: str
+    name: str
+    country: str
+    latitude: float
+    longitude: float
+    agents: int
+    live: int
+    health: Health
+    services: dict[str, Health]
+
+
+class ComponentState(Answer):
+    """A component of a service."""
+
+    id: str
+    health: Health
+
+
+class ServiceState(Answer):
+    """A service: `down` only where every region that knows anything says so."""
+
+    id: str
+    name: str
+    provider: str
+    health: Health
+    components: list[ComponentState]
+
+
+class NetworkState(Answer):
+    """A network that agents stand in."""
+
+    asn: int
+    name: str
+    agents: int
+    live: int
+    health: Health
+
+
+class ProviderState(Answer):
+    """What services stand on."""
+
+    id: str
+    name: str
+    health: Health
+
+
+class StateAnswer(Answer):
+    """Everything that the map shows; `version` rises and `at` moves with every change."""
+
+    version: int
+    at: str
+    regions: list[RegionState]
+    services: list[ServiceState]
+    networks: list[NetworkState]
+    providers: list[ProviderState]
+    outages: list[OutageAnswer]
+
+
+class StandingAnswer(Answer):
+    """A service seen from one region, and how many agents say so."""
+
+    region: str
+    health: Health
+    agents_fresh: int
+    agents_failing: int
+
+
+class ServiceAnswer(ServiceState):
+    """A service with its standing in every region."""
+
+    regions: list[StandingAnswer]
+
+
+class ServicesAnswer(Answer):
+    """All services, by id."""
+
+    services: list[ServiceAnswer]
+
+
+class AgentAnswer(Answer):
+    """An agent as the collector knows it; `last_seen` is null when it never called."""
+
+    id: str
+    region: str
+    country: str
+    asn: int
+    site: str
+    state: Literal["never", "silent", "unwell", "live"]
+    connected: bool
+    last_seen: str | None
+    version: str
+    condition: str
+    spool_results: int
+    spool_age_s: float
+    clock_offset_s: float
+    shed_runs: int
+    dropped_results: int
+
+
+class AgentsAnswer(Answer):
+    """The fleet, by id."""
+
+    agents: list[AgentAnswer]
+
+
+class TargetAnswer(Answer):
+    """What is probed; `regions` empty means from everywhere. Its settings may hold secrets and stay out."""
+
+    id: str
+    service: str
+    component: str
+    provider: str
+    kind: str
+    interval_s: float
+    home_region: str
+    regions: list[str]
+
+
+class TargetsAnswer(Answer):
+    """All targets, by id."""
+
+    targets: list[TargetAnswer]
+
+
+class AvailabilityAnswerRow(Answer):
+    """One step of a service seen from a region; `availability` is null when nothing is known of it."""
+
+    service: str
+    region: str
+    start: str
+    ok: int
+    failed: int
+    unknown: int
+    coverage: float
+    availability: float | None
+
+
+class AvailabilityAnswer(Answer):
+    """Rows by service, region and start."""
+
+    rows: list[AvailabilityAnswerRow]
+
+
+class ResultAnswer(Answer):
+    """One result; a line of /results. `started_at` is the agent's clock plus the offset measured then."""
+
+    agent: str
+    spool: str
+    sequence: int
+    target: str
+    started_at: str
+    received_at: str
+    clock_offset_s: float
+    attempt: int
+    outcome: str
+    status: int
+    family: int
+    saturated: bool
+    late: bool
+    timings_ms: dict[str, float]
+    detail: str
+
+
+class HealthAnswer(Answer):
+    """Whether the collector does its work."""
+
+    ok: bool
+    problem: str
+
+
+class ErrorAnswer(Answer):
+    """Why there is no answer, in one sentence."""
+
+    error: str
+
+
+def outage_answer(outage: Outage) -> OutageAnswer:
+    """An outage without its evidence."""
+    data = outage_json(outage)
+    del data["evidence"]
+    return OutageAnswer.model_validate(data)
+
+
+def target_answer(target: Target) -> TargetAnswer:
+    """A target without its settings."""
+    return TargetAnswer(
+        id=target.id,
+        service=target.service,
+        component=target.component,
+        provider=target.provider,
+        kind=target.kind,
+        interval_s=target.interval_s,
+        home_region=target.home_region,
+        regions=list(target.regions),
+    )
