@@ -1,0 +1,8 @@
+import '@fontsource-variable/atkinson-hyperlegible-next/wght.css';
+import { mount } from 'svelte';
+import './styles/tokens.css';
+import './styles/page.css';
+import App from './App.svelte';
+
+const place = document.getElementById('page');
+if (place) mount(App, { target: place });
