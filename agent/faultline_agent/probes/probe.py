@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+import pycurl
+
 from faultline.config import Settings
 from faultline.outcomes import Outcome
 
@@ -24,6 +26,15 @@ class Finding:
     timings_us: Mapping[str, int] = field(default_factory=dict)
 
 
+class ProbeFailed(Exception):
+    """Raised when a phase ends a probe; becomes its finding's outcome and sentence."""
+
+    def __init__(self, outcome: Outcome, sentence: str) -> None:
+        super().__init__(sentence)
+        self.outcome = outcome
+        self.sentence = sentence
+
+
 class Story(Protocol):
     """Takes the steps of a probe that is run by hand."""
 
@@ -31,8 +42,21 @@ class Story(Protocol):
         """Notes one step with its facts."""
 
 
+class Engine(Protocol):
+    """What HTTP transfers share: one loop of libcurl's and its handles."""
+
+    def borrow(self) -> pycurl.Curl:
+        """Gives a handle as new; `give_back` ends the loan."""
+
+    async def perform(self, handle: pycurl.Curl) -> None:
+        """Runs the handle's transfer; raises pycurl.error."""
+
+    def give_back(self, handle: pycurl.Curl) -> None:
+        """Forgets all about the transfer."""
+
+
 class Tools(Protocol):
-    """What probes share within one agent: an HTTP engine, a resolver, the story of a run by hand."""
+    """What probes share within one agent."""
 
     @property
     def resolvers(self) -> tuple[str, ...]:
@@ -41,6 +65,10 @@ class Tools(Protocol):
     @property
     def story(self) -> Story | None:
         """Where steps are told, None on ordinary runs."""
+
+    @property
+    def engine(self) -> Engine:
+        """What HTTP probes run on."""
 
     def refusal(self, address: str, port: int) -> str:
         """Why the agent's policy forbids to connect there, in a sentence; empty when it may.
@@ -56,10 +84,17 @@ class Probe(Settings, ABC):
     kind: ClassVar[str]
     timings: ClassVar[tuple[str, ...]]
     """Names of the timings it may give, "total" among them."""
+    target_form: ClassVar[str]
+    """What stands for the target on the command line: `URL`, `HOST:PORT`, `NAME`."""
 
     def endpoints(self) -> tuple[tuple[str, int], ...]:
         """Hosts (names or addresses) and ports that the settings name; the policy looks at them first."""
         return ()
+
+    @classmethod
+    @abstractmethod
+    def read_target(cls, text: str) -> dict[str, object]:
+        """The settings that a target on the command line stands for; raises ValueError with a sentence."""
 
     @abstractmethod
     async def run(self, tools: Tools, timeout_s: float) -> Finding:

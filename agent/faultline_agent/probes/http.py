@@ -1,0 +1,176 @@
+"""The probe kind `http`: a request over http or https, and what its answer must be."""
+
+import re
+import ssl
+from collections.abc import Mapping
+from time import time
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from faultline.config import Between
+from faultline.outcomes import Outcome
+from faultline_agent.probes.probe import Finding, Probe, ProbeFailed, Tools
+from faultline_agent.probes.tools import sockets
+from faultline_agent.probes.tools.endpoints import Family, literal
+from faultline_agent.probes.tools.exchange import Answer, Exchange, Request, Wants, place
+from faultline_agent.probes.tools.resolve import addresses
+from faultline_agent.probes.tools.stopwatch import Stopwatch, attempt
+
+Status = Annotated[int, Between(100, 599)] | Annotated[str, Field(pattern="^[1-5]xx$")]
+HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
+HeaderValue = Annotated[str, Field(pattern=r"^[^\r\n\x00]*$")]
+Pattern = Annotated[str, Field(max_length=500, json_schema_extra={"format": "regex"})]
+
+
+class HttpProbe(Probe):
+    """Requests a URL, each time over a new connection."""
+
+    kind: ClassVar[str] = "http"
+    timings: ClassVar[tuple[str, ...]] = ("dns", "connect", "tls", "first_byte", "total")
+    target_form: ClassVar[str] = "URL"
+
+    url: str = Field(
+        pattern=r"^https?://[^\s/?#]", max_length=2000, description="What to request, http:// or https://."
+    )
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field(
+        "GET", description="Method of the request."
+    )
+    headers: dict[HeaderName, HeaderValue] = Field(
+        {}, max_length=50, description="Headers of the request, by name."
+    )
+    body: str = Field("", max_length=65_536, description="Body of the request, sent as UTF-8.")
+    follow_redirects: Annotated[int, Between(0, 20)] = Field(
+        5, description="Most redirects to follow; 0: the redirect itself is the answer."
+    )
+    statuses: tuple[Status, ...] = Field(
+        ("2xx",), min_length=1, max_length=50, description='Statuses that are good, as 204 or "2xx".'
+    )
+    header_matches: dict[HeaderName, Pattern] = Field(
+        {}, max_length=20, description="Regular expressions that headers of the answer must match, by name."
+    )
+    body_contains: str = Field("", max_length=4096, description="Text that the body must contain.")
+    body_matches: Pattern = Field("", description="Regular expression that must be found in the body.")
+    body_lacks: str = Field("", max_length=4096, description="Text that the body must not contain.")
+    certificate_days: Annotated[int, Between(0, 3650)] = Field(
+        0, description="Days that the certificate must still be valid; 0: as long as it is valid now."
+    )
+    family: Family = Field("any", description='Addresses to use: "4", "6" or "any".')
+    verify: bool = Field(True, description="Whether the certificate must be valid and the host's.")
+    ca_file: str | None = Field(None, description="File of authorities to trust; none: the system's.")
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        place(url)
+        return url
+
+    @field_validator("body_matches", "header_matches")
+    @classmethod
+    def _check_patterns(cls, given: str | dict[str, str]) -> str | dict[str, str]:
+        for pattern in given.values() if isinstance(given, dict) else (given,):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+        return given
+
+    @classmethod
+    def read_target(cls, text: str) -> dict[str, object]:
+        """A URL."""
+        return {"url": text}
+
+    def endpoints(self) -> tuple[tuple[str, int], ...]:
+        """The host of the URL; redirects are judged as they come."""
+        return (place(self.url)[1],)
+
+    async def run(self, tools: Tools, timeout_s: float) -> Finding:
+        """One request, with those that redirects lead to."""
+        watch = Stopwatch()
+        return await attempt(watch, timeout_s, self._steps(tools, watch))
+
+    async def _steps(self, tools: Tools, watch: Stopwatch) -> Finding:
+        request, answer = Request(self.method, self.url, self.headers, self.body), Answer()
+        for _ in range(self.follow_redirects + 1):
+            answer = await self._exchange(tools, watch, request)
+            if not (answer.redirect and self.follow_redirects):
+                return watch.finding(*self._judge(answer), answer.status)
+            request = _follow(request, answer.status, answer.redirect)
+        detail = f"redirected more than {self.follow_redirects} times"
+        return watch.finding(Outcome.HTTP, detail, answer.status)
+
+    async def _exchange(self, tools: Tools, watch: Stopwatch, request: Request) -> Answer:
+        """Makes one request; where the agent resolves, at the first address that takes the connection."""
+        host, port = place(request.url)[1]
+        wants = self._wants(tools)
+        if literal(host) is None and not tools.resolvers:
+            return await Exchange(tools, request, wants, None).run(watch)
+        failure: ProbeFailed | None = None
+        for address in await self._addresses(tools, watch, host):
+            sockets.check_policy(tools, address, port)
+            try:
+                return await Exchange(tools, request, wants, address).run(watch)
+            except ProbeFailed as failed:
+                if failed.outcome is not Outcome.CONNECT:
+                    raise
+                failure = failed
+        raise failure or ProbeFailed(Outcome.DNS, f"{host} has no address")
+
+    async def _addresses(self, tools: Tools, watch: Stopwatch, host: str) -> tuple[str, ...]:
+        if literal(host) is not None:
+            return (str(literal(host)),)
+        with watch.timing("dns"):
+            return await addresses(tools, host, self.family)
+
+    def _wants(self, tools: Tools) -> Wants:
+        told = tools.story is not None
+        return Wants(
+            headers=bool(self.header_matches) or told,
+            certificate=self.certificate_days > 0 or told,
+            verify=self.verify,
+            ca_file=self.ca_file,
+            family=self.family,
+        )
+
+    def _judge(self, answer: Answer) -> tuple[Outcome, str]:
+        if not any(answer.status == good or f"{answer.status // 100}xx" == good for good in self.statuses):
+            wanted = " or ".join(str(good) for good in self.statuses)
+            return Outcome.HTTP, f"status {answer.status}, expected {wanted}"
+        if wrong := self._wrong_content(answer):
+            return Outcome.CONTENT, wrong
+        if self.certificate_days and answer.certificate:
+            return _judge_certificate(answer.certificate, self.certificate_days)
+        return Outcome.OK, ""
+
+    def _wrong_content(self, answer: Answer) -> str:
+        """What is wrong with headers and body; empty when nothing is."""
+        for name, pattern in self.header_matches.items():
+            values = [value for each, value in answer.headers if each == name.lower()]
+            if not any(re.search(pattern, value) for value in values):
+                return f"header {name}: {_brief(values[0]) if values else 'absent'}, expected {pattern!r}"
+        if self.body_contains.encode() not in answer.body:
+            return f"the body does not contain {_brief(self.body_contains)}"
+        if self.body_lacks and self.body_lacks.encode() in answer.body:
+            return f"the body contains {_brief(self.body_lacks)}"
+        if self.body_matches and not re.search(self.body_matches, answer.body.decode("utf-8", "replace")):
+            return f"the body does not match {self.body_matches!r}"
+        return ""
+
+
+def _brief(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:80] + "...")
+
+
+def _follow(request: Request, status: int, url: str) -> Request:
+    try:
+        return request.redirected(status, url)
+    except ValueError as error:
+        raise ProbeFailed(Outcome.HTTP, f"redirected to where it cannot go: {error}") from error
+
+
+def _judge_certificate(certificate: Mapping[str, str], days: int) -> tuple[Outcome, str]:
+    ends = ssl.cert_time_to_seconds(certificate["Expire date"])
+    left = int((ends - time()) // 86_400)
+    if left >= days:
+        return Outcome.OK, ""
+    return Outcome.TLS, f"the certificate is valid for {left} more days, expected {days}"

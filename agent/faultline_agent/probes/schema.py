@@ -1,0 +1,39 @@
+"""Writes what every probe kind can be told as JSON Schema; --check says whether the file is current."""
+
+import json
+import sys
+from pathlib import Path
+
+import faultline
+from faultline_agent.probes import PROBES
+
+PLACE = Path(faultline.__file__).parent / "probe-kinds.schema.json"
+"""Lies with the common vocabulary, where the collector reads it."""
+
+
+def schema() -> dict[str, object]:
+    """The document: `$defs` holds the schema of each kind's settings."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of the probe kinds",
+        "$defs": {kind: probe.model_json_schema() for kind, probe in PROBES.items()},
+    }
+
+
+def text() -> str:
+    """The document as it lies on disk."""
+    return json.dumps(schema(), indent=2) + "\n"
+
+
+def main() -> None:
+    """Writes the file, or checks it."""
+    if "--check" not in sys.argv[1:]:
+        PLACE.write_text(text(), encoding="utf-8")
+    elif not PLACE.exists() or PLACE.read_text(encoding="utf-8") != text():
+        sys.exit(f"{PLACE.name} is not current: run `python -m faultline_agent.probes.schema`")
+    else:
+        print(f"{PLACE.name} is current")
+
+
+if __name__ == "__main__":
+    main()

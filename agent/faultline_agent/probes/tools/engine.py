@@ -1,0 +1,64 @@
+"""libcurl on the event loop: one multi handle, and easy handles that are used again."""
+
+import os
+import ssl
+from collections import deque
+from pathlib import Path
+
+import pycurl
+
+MOST_IDLE = 64
+"""Handles kept for later; a handle at rest holds a few kilobytes."""
+
+AUTHORITIES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
+"""Where systems keep the authorities they trust: Debian, Fedora, Alpine."""
+
+
+def trusted_authorities() -> str | None:
+    """The file of authorities that this system trusts; SSL_CERT_FILE goes first."""
+    named = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
+    return next((path for path in (named, *AUTHORITIES) if path and Path(path).is_file()), None)
+
+
+class CurlEngine:
+    """Lends handles and runs their transfers; meets `Engine`. Close it with `aclose`."""
+
+    def __init__(self) -> None:
+        self._multi = pycurl.AsyncCurlMulti()
+        self._idle: deque[pycurl.Curl] = deque()
+        self._authorities = trusted_authorities()
+
+    def borrow(self) -> pycurl.Curl:
+        """Gives a handle on which nothing is kept from one transfer to the next."""
+        handle = self._idle.pop() if self._idle else pycurl.Curl()
+        handle.setopt(pycurl.NOSIGNAL, 1)
+        handle.setopt(pycurl.PROXY, "")
+        handle.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
+        handle.setopt(pycurl.FRESH_CONNECT, 1)
+        handle.setopt(pycurl.FORBID_REUSE, 1)
+        handle.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
+        if self._authorities is not None:
+            handle.setopt(pycurl.CAINFO, self._authorities)
+        return handle
+
+    async def perform(self, handle: pycurl.Curl) -> None:
+        """Runs the transfer; raises pycurl.error. A cancelled one is out of the multi handle by then."""
+        await self._multi.add_handle(handle)
+
+    def give_back(self, handle: pycurl.Curl) -> None:
+        """Forgets all about the transfer and keeps the handle, unless there are enough."""
+        if len(self._idle) >= MOST_IDLE:
+            handle.close()
+            return
+        handle.reset()
+        self._idle.append(handle)
+
+    async def aclose(self) -> None:
+        """Ends what runs and frees all handles; safe twice."""
+        await self._multi.aclose()
+        while self._idle:
+            self._idle.pop().close()

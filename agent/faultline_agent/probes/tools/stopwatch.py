@@ -1,0 +1,68 @@
+"""Times the phases of one attempt and turns its end into a finding."""
+
+import asyncio
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from time import perf_counter_ns
+
+from faultline.columns import TOTAL
+from faultline.outcomes import Outcome
+from faultline_agent.probes.probe import Finding, ProbeFailed
+
+LATE = {
+    "": "no time was left to begin",
+    "dns": "the name was not resolved",
+    "connect": "no connection",
+    "tls": "the TLS handshake was not finished",
+    "first_byte": "no answer",
+    "body": "the answer was not complete",
+    "answer": "no answer",
+}
+"""What a time-out means, by the phase that it met."""
+
+
+def late(phase: str, timeout_s: float) -> str:
+    """The sentence of a time-out."""
+    return f"{LATE[phase]} within {timeout_s:g} s"
+
+
+class Stopwatch:
+    """Durations of finished phases in microseconds; phases of the same name add up."""
+
+    def __init__(self) -> None:
+        self._started = perf_counter_ns()
+        self.us: dict[str, int] = {}
+        self.phase = ""
+        self.family = 0
+
+    @contextmanager
+    def timing(self, phase: str) -> Iterator[None]:
+        """Times a phase; one that raises is not recorded."""
+        self.phase = phase
+        started = perf_counter_ns()
+        yield
+        self.add(phase, (perf_counter_ns() - started) // 1000)
+
+    def add(self, phase: str, us: int) -> None:
+        """Adds a duration that was measured elsewhere."""
+        self.us[phase] = self.us.get(phase, 0) + us
+
+    def left_s(self, timeout_s: float) -> float:
+        """Seconds until the attempt has taken `timeout_s`."""
+        return timeout_s - (perf_counter_ns() - self._started) / 1e9
+
+    def finding(self, outcome: Outcome, detail: str = "", status: int = 0) -> Finding:
+        """Ends the attempt."""
+        self.us[TOTAL] = (perf_counter_ns() - self._started) // 1000
+        return Finding(outcome, detail, status, self.family, self.us)
+
+
+async def attempt(watch: Stopwatch, timeout_s: float, steps: Awaitable[Finding]) -> Finding:
+    """Awaits the steps of an attempt; a time-out or a failed phase becomes the finding."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await steps
+    except TimeoutError:
+        return watch.finding(Outcome.TIMEOUT, late(watch.phase, timeout_s))
+    except ProbeFailed as failure:
+        return watch.finding(failure.outcome, failure.sentence)
