@@ -53,6 +53,16 @@ class Board:
         return self._picture.fleet
 
     @property
+    def presences(self) -> Mapping[str, Presence]:
+        """What was last heard of each agent, as last published."""
+        return self._presences
+
+    @property
+    def now_us(self) -> int:
+        """When that was."""
+        return self._now_us
+
+    @property
     def outages_open(self) -> tuple[Outage, ...]:
         """The open outages as last published."""
         return self._picture.open_outages

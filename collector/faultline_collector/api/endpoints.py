@@ -13,7 +13,6 @@ from faultline_collector.api import answers
 from faultline_collector.api.board import Board
 from faultline_collector.api.health import Health
 from faultline_collector.api.history import History, clock_us
-from faultline_collector.api.pool import Pool
 from faultline_collector.api.prepared import Prepared, prepare_answer, respond
 from faultline_collector.api.questions import (
     AvailabilityQuestion,
@@ -38,8 +37,6 @@ class Api:
     metrics: Metrics
     health: Health
     stories: Stories
-    pool: Pool
-    streams: Pool
     document: Prepared
     clock: Callable[[], int] = clock_us
     heartbeat_s: float = 15.0
@@ -83,7 +80,7 @@ async def _outages(api: Api, request: Request, question: OutagesQuestion) -> Res
         return respond(request, api.board.outages.read())
     if question == OutagesQuestion(open=True):
         return respond(request, api.board.open_outages.read())
-    return respond(request, await api.pool.ask(partial(_tell_outages, api, question)))
+    return respond(request, await api.history.pool.ask(partial(_tell_outages, api, question)))
 
 
 def _tell_outages(api: Api, question: OutagesQuestion) -> Prepared:
@@ -100,7 +97,7 @@ async def _outage(api: Api, request: Request, _: Question) -> Response:
 
 
 async def _availability(api: Api, request: Request, question: AvailabilityQuestion) -> Response:
-    return respond(request, await api.pool.ask(partial(_tell_availability, api, question)))
+    return respond(request, await api.history.pool.ask(partial(_tell_availability, api, question)))
 
 
 def _tell_availability(api: Api, question: AvailabilityQuestion) -> Prepared:
@@ -108,7 +105,7 @@ def _tell_availability(api: Api, question: AvailabilityQuestion) -> Prepared:
 
 
 async def _results(api: Api, request: Request, question: ResultsQuestion) -> Response:
-    return LineStream(api.streams, ndjson(api.history.results(question)))
+    return LineStream(api.history.streams, ndjson(api.history.results(question)))
 
 
 async def _events(api: Api, request: Request, _: Question) -> Response:

@@ -1,10 +1,11 @@
-"""Questions about the past, answered for REST and gRPC alike. Methods block: run them in a `Pool`."""
+"""Questions about the past, answered for REST and gRPC alike."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from faultline_collector.api.board import Board
+from faultline_collector.api.pool import Pool
 from faultline_collector.api.questions import (
     AvailabilityQuestion,
     BadQuestion,
@@ -47,11 +48,23 @@ def clock_us() -> int:
 
 
 class History:
-    """Reads the store and the registry for those who ask about the past."""
+    """Reads the store and the registry for those who ask about the past.
+
+    Its methods block: they are run in `pool`, and what they stream in `streams`, so that few ask at a time.
+    """
 
     def __init__(
-        self, board: Board, store: Store, registry: Registry, clock: Callable[[], int] = clock_us
+        self,
+        board: Board,
+        store: Store,
+        registry: Registry,
+        *,
+        pool: Pool | None = None,
+        streams: Pool | None = None,
+        clock: Callable[[], int] = clock_us,
     ) -> None:
+        self.pool = pool or Pool("questions")
+        self.streams = streams or Pool("streams", places=4)
         self._board = board
         self._store = store
         self._registry = registry
@@ -106,6 +119,11 @@ class History:
                 limit=question.limit,
             )
         )
+
+    def close(self) -> None:
+        """Answers nothing more."""
+        self.pool.close()
+        self.streams.close()
 
 
 def _targets(fleet: Fleet, question: ResultsQuestion) -> frozenset[str] | None:

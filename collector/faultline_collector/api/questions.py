@@ -123,8 +123,8 @@ class ResultsQuestion(WindowQuestion):
 Q = TypeVar("Q", bound=Question)
 
 
-def read_question(model: type[Q], parameters: Mapping[str, str]) -> Q:
-    """Reads a query string; raises BadQuestion with one sentence about the first problem."""
+def read_question(model: type[Q], parameters: Mapping[str, object]) -> Q:
+    """Reads parameters; raises BadQuestion with one sentence about the first problem."""
     try:
         return model.model_validate(dict(parameters))
     except ValidationError as error:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from faultline.columns import NOT_REACHED, Flag
 from faultline.outcomes import Outcome
@@ -15,7 +15,7 @@ from faultline_collector.api.answers import (
 from faultline_collector.api.history import AvailabilityRow
 from faultline_collector.outages import Outage, iso, outage_json
 from faultline_collector.registry.registry import Transition
-from faultline_collector.results import ResultBatch
+from faultline_collector.results import ResultBatch, Source
 
 
 def story(outage: Outage, transitions: Iterable[Transition]) -> OutageStory:
@@ -24,7 +24,7 @@ def story(outage: Outage, transitions: Iterable[Transition]) -> OutageStory:
     return OutageStory.model_validate(outage_json(outage) | {"transitions": steps})
 
 
-def availability_answer(rows: Iterable[AvailabilityRow]) -> AvailabilityAnswer:
+def availability_answer(found: Iterable[AvailabilityRow]) -> AvailabilityAnswer:
     """Availability as the API says it."""
     return AvailabilityAnswer(
         rows=[
@@ -38,55 +38,71 @@ def availability_answer(rows: Iterable[AvailabilityRow]) -> AvailabilityAnswer:
                 coverage=round(row.coverage, 4),
                 availability=None if row.availability is None else round(row.availability, 6),
             )
-            for row in rows
+            for row in found
         ]
     )
+
+
+class Row(NamedTuple):
+    """One result; `timings_us` holds only the phases that were reached."""
+
+    source: Source
+    target: str
+    sequence: int
+    started_us: int
+    offset_us: int
+    received_us: int
+    attempt: int
+    outcome: int
+    status: int
+    family: int
+    flags: int
+    timings_us: dict[str, int]
+    detail: str
+
+
+def rows(batch: ResultBatch) -> Iterator[Row]:
+    """A batch, row by row; only for the edge, where someone reads rows."""
+    timings = {name: column.tolist() for name, column in batch.timings_us.items()}
+    details = [*batch.details, ""]
+    return map(
+        Row,
+        [batch.sources[i] for i in batch.source.tolist()],
+        [batch.target_ids[i] for i in batch.target.tolist()],
+        *(getattr(batch, name).tolist() for name in _COLUMNS),
+        [
+            {name: column[i] for name, column in timings.items() if column[i] != NOT_REACHED}
+            for i in range(len(batch))
+        ],
+        [details[i] for i in batch.detail.tolist()] if len(batch.detail) else [""] * len(batch),
+    )
+
+
+_COLUMNS = Row._fields[2:-2]
 
 
 def ndjson(batches: Iterable[ResultBatch]) -> Iterator[bytes]:
     """Lines of JSON, each a `ResultAnswer`, all of a batch at once."""
     for batch in batches:
-        rows = result_rows(batch)
-        yield b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
+        lines = (json.dumps(_result(row), separators=(",", ":")) for row in rows(batch))
+        yield b"".join(line.encode() + b"\n" for line in lines)
 
 
-def result_rows(batch: ResultBatch) -> Iterator[dict[str, Any]]:
-    """A batch row by row, as a `ResultAnswer` has it."""
-    columns = zip(
-        batch.source.tolist(), batch.target.tolist(), batch.sequence.tolist(), batch.judged_us.tolist(),
-        batch.received_us.tolist(), batch.offset_us.tolist(), batch.attempt.tolist(), batch.outcome.tolist(),
-        batch.status.tolist(), batch.family.tolist(), batch.flags.tolist(), strict=True,
-    )  # fmt: skip
-    timings = {name: column.tolist() for name, column in batch.timings_us.items()}
-    details = [*batch.details, ""]
-    detail = batch.detail.tolist() if len(batch.detail) else [-1] * len(batch)
-    for i, (
-        source,
-        target,
-        sequence,
-        judged,
-        received,
-        offset,
-        attempt,
-        outcome,
-        status,
-        family,
-        flags,
-    ) in enumerate(columns):
-        yield {
-            "agent": batch.sources[source].agent_id,
-            "spool": batch.sources[source].spool_id,
-            "sequence": sequence,
-            "target": batch.target_ids[target],
-            "started_at": iso(judged),
-            "received_at": iso(received),
-            "clock_offset_s": offset / 1e6,
-            "attempt": attempt,
-            "outcome": Outcome(outcome).word,
-            "status": status,
-            "family": family,
-            "saturated": bool(flags & Flag.SATURATED),
-            "late": bool(flags & Flag.LATE),
-            "timings_ms": {n: c[i] / 1000 for n, c in timings.items() if c[i] != NOT_REACHED},
-            "detail": details[detail[i]],
-        }
+def _result(row: Row) -> dict[str, Any]:
+    return {
+        "agent": row.source.agent_id,
+        "spool": row.source.spool_id,
+        "sequence": row.sequence,
+        "target": row.target,
+        "started_at": iso(row.started_us + row.offset_us),
+        "received_at": iso(row.received_us),
+        "clock_offset_s": row.offset_us / 1e6,
+        "attempt": row.attempt,
+        "outcome": Outcome(row.outcome).word,
+        "status": row.status,
+        "family": row.family,
+        "saturated": bool(row.flags & Flag.SATURATED),
+        "late": bool(row.flags & Flag.LATE),
+        "timings_ms": {name: us / 1000 for name, us in row.timings_us.items()},
+        "detail": row.detail,
+    }

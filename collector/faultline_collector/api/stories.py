@@ -5,7 +5,6 @@ from functools import partial
 
 from faultline_collector.api.board import Board
 from faultline_collector.api.history import History
-from faultline_collector.api.pool import Pool
 from faultline_collector.api.prepared import Prepared, prepare_answer
 from faultline_collector.api.rows import story
 
@@ -13,10 +12,9 @@ from faultline_collector.api.rows import story
 class Stories:
     """Shares one look-up among all who ask for an outage that is on the board."""
 
-    def __init__(self, board: Board, history: History, pool: Pool) -> None:
+    def __init__(self, board: Board, history: History) -> None:
         self._board = board
         self._history = history
-        self._pool = pool
         self._turn = 0
         self._asked: dict[str, asyncio.Task[Prepared | None]] = {}
 
@@ -33,7 +31,7 @@ class Stories:
         return await asyncio.shield(task)
 
     async def _find(self, outage_id: str) -> Prepared | None:
-        return await self._pool.ask(partial(self._tell, outage_id))
+        return await self._history.pool.ask(partial(self._tell, outage_id))
 
     def _tell(self, outage_id: str) -> Prepared | None:
         found = self._history.outage(outage_id)

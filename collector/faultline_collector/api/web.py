@@ -17,7 +17,7 @@ from faultline_collector.api.board import Board
 from faultline_collector.api.endpoints import ENDPOINTS, Api, Endpoint
 from faultline_collector.api.health import Health
 from faultline_collector.api.history import History, clock_us
-from faultline_collector.api.pool import Busy, Pool
+from faultline_collector.api.pool import Busy
 from faultline_collector.api.prepared import prepare
 from faultline_collector.api.questions import BadQuestion, Question, read_question
 from faultline_collector.api.site import SecurityHeaders, Site
@@ -34,22 +34,17 @@ def web_app(
     metrics: Metrics,
     health: Health,
     *,
-    pool: Pool | None = None,
-    streams: Pool | None = None,
     site: Site | None = None,
     clock: Callable[[], int] = clock_us,
     heartbeat_s: float = 15.0,
 ) -> Starlette:
     """Everything that listens on the web address; call `board.close()` before the server stops."""
-    questions = pool or Pool("questions")
     api = Api(
         board=board,
         history=history,
         metrics=metrics,
         health=health,
-        stories=Stories(board, history, questions),
-        pool=questions,
-        streams=streams or Pool("results", places=4),
+        stories=Stories(board, history),
         document=prepare(openapi.text().encode()),
         clock=clock,
         heartbeat_s=heartbeat_s,
@@ -88,8 +83,7 @@ def _page(site: Site) -> Route:
 async def _lifespan(api: Api, app: Starlette) -> AsyncIterator[None]:
     yield
     api.board.close()
-    api.pool.close()
-    api.streams.close()
+    api.history.close()
 
 
 async def _bad(request: Request, error: Exception) -> Response:
