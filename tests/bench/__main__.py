@@ -29,9 +29,9 @@ OUT = Path("build/bench.json")
 PAGE = Path("docs/benchmarks.md")
 HEAD = """# Benchmarks
 
-Every figure here was printed by `make bench` (one of them: `make bench ONLY=name`), and this page was written from
-its `build/bench.json` by `.venv/bin/python -m tests.bench --docs`. Two cores, everything on one machine: absolute
-figures vary up to twofold between runs, ratios are of one run and hold better.
+Every figure here was printed by `make bench` (one of them: `make bench ONLY=name`), and this page was
+written from its `build/bench.json` by `.venv/bin/python -m tests.bench --docs`. Two cores, everything on
+one machine: absolute figures vary up to twofold between runs; ratios are of one run and hold better.
 """
 
 
