@@ -45,7 +45,8 @@ class Writer:
     """A bounded queue before the store, and the one task that empties it.
 
     Whatever waits is appended at once (group commit); nothing is settled before it is durable. When the
-    store fails, the same group is tried again until it is taken, and `put` holds the senders back.
+    store fails, the same group is tried again until it is taken, and `room` holds the senders back; `problem`
+    says why, in one sentence.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Writer:
         self._some = asyncio.Event()
         self._room = asyncio.Event()
         self._closing = False
+        self.problem = ""
 
     @property
     def waiting(self) -> int:
@@ -130,6 +132,7 @@ class Writer:
                 results, took_s = await asyncio.to_thread(_append, self._store, group)
             except StoreError as error:
                 failures += 1
+                self.problem = str(error)
                 self._metrics.store_errors.inc()
                 if failures == 1:
                     _log.error("store fails, agents are held back", error=str(error), waiting=self._waiting)
@@ -137,6 +140,7 @@ class Writer:
                 continue
             if failures:
                 _log.info("store works again", failures=failures)
+            self.problem = ""
             self._metrics.append.observe(took_s)
             return results
 

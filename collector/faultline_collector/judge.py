@@ -1,0 +1,121 @@
+"""The loop of judgement: results in as they become durable, one tick a second, outages out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from time import perf_counter
+from typing import Protocol
+
+import structlog
+
+from faultline_collector.api.board import Board
+from faultline_collector.correlate.engine import Correlator
+from faultline_collector.fleet import Fleet
+from faultline_collector.metrics import Metrics
+from faultline_collector.outages import Outage, Scope
+from faultline_collector.presence import AgentState, Presences
+from faultline_collector.registry.database import RegistryError
+from faultline_collector.results import ResultBatch
+
+_log = structlog.get_logger("judge")
+
+_TICK_S = 1.0
+
+
+class OutageBook(Protocol):
+    """Where outages are kept."""
+
+    def save_outages(self, outages: Iterable[Outage]) -> None:
+        """Keeps outages in their present state; raises RegistryError."""
+
+
+class Judge:
+    """Feeds the correlator and publishes what it finds: first to the registry, then to the board.
+
+    An outage that nobody could keep would come back with another id after a restart, so it is saved first;
+    while the registry fails, it is published all the same and saved later.
+    """
+
+    def __init__(
+        self,
+        correlator: Correlator,
+        fleet: Fleet,
+        book: OutageBook,
+        board: Board,
+        presences: Presences,
+        metrics: Metrics,
+    ) -> None:
+        self._correlator = correlator
+        self._fleet = fleet
+        self._book = book
+        self._board = board
+        self._presences = presences
+        self._metrics = metrics
+        self._unsaved: dict[str, Outage] = {}
+
+    def take(self, results: ResultBatch) -> None:
+        """Takes results that have become durable."""
+        self._correlator.observe(results)
+
+    def contact(self, agent_id: str, at_us: int, *, well: bool) -> None:
+        """Takes a sign of life."""
+        self._correlator.contact(agent_id, at_us, well=well)
+
+    def refit(self, fleet: Fleet) -> None:
+        """Goes on with another fleet."""
+        self._fleet = fleet
+        self._correlator.refit(fleet)
+
+    async def tick(self, now_us: int) -> None:
+        """Judges, keeps and publishes once."""
+        began = perf_counter()
+        changed = self._correlator.tick(now_us)
+        self._metrics.tick.observe(perf_counter() - began)
+        for outage in changed:
+            _log.info("outage", id=outage.id, state=outage.state.value, why=outage.why)
+        await self.save(changed)
+        self._board.publish(
+            now_us,
+            self._fleet,
+            self._correlator.standings(now_us),
+            self._correlator.outages(),
+            changed,
+            self._presences.all(),
+        )
+        self._count(now_us)
+
+    async def save(self, outages: Iterable[Outage]) -> None:
+        """Keeps outages in the registry, with those that could not be kept before."""
+        self._unsaved |= {outage.id: outage for outage in outages}
+        if not self._unsaved:
+            return
+        try:
+            await asyncio.to_thread(self._book.save_outages, list(self._unsaved.values()))
+        except RegistryError as error:
+            _log.error("registry does not take outages", error=str(error), waiting=len(self._unsaved))
+        else:
+            self._unsaved.clear()
+
+    def _count(self, now_us: int) -> None:
+        scopes = [outage.scope for outage in self._correlator.outages()]
+        for scope in Scope:
+            self._metrics.open_outages.labels(scope.value).set(scopes.count(scope))
+        presences = [self._presences.get(agent.id) for agent in self._fleet.agents]
+        states = [presence.state(now_us) for presence in presences]
+        for state in AgentState:
+            self._metrics.agents.labels(state.value).set(states.count(state))
+        self._metrics.spool_age.set(max((p.spool_age_us for p in presences), default=0) / 1e6)
+        self._metrics.spool_results.set(sum(p.spool_results for p in presences))
+
+
+async def every_second(
+    act: Callable[[int], Awaitable[None]],
+    now_us: Callable[[], int],
+    monotonic: Callable[[], float],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Calls `act` with the time once a second, for ever; what comes late is left out, never bunched."""
+    due = monotonic()
+    while True:
+        await act(now_us())
+        due = max(due + _TICK_S, monotonic())
+        await sleep(due - monotonic())
