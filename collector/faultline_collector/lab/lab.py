@@ -1,0 +1,225 @@
+"""A whole lab: the world, one collector and its agents, each a process of its own."""
+
+import asyncio
+import fcntl
+import os
+import resource
+import shutil
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import httpx
+
+from faultline_collector.config import load_config
+from faultline_collector.lab.control import Control, Note, fault_data, read_fault, remove_note
+from faultline_collector.lab.faults import BadFault
+from faultline_collector.lab.processes import Crew, program
+from faultline_collector.lab.settings import Wiring, agent_settings, collector_settings, write_yaml
+from faultline_collector.lab.stage import Claim, NoRoom, Stage
+from faultline_collector.lab.world import Vantage, make_world, with_agents
+from faultline_collector.registry.registry import Registry
+
+Progress = Callable[[str], None]
+"""Takes one line about how far a start is."""
+
+_LOCK = "lab.lock"
+_COLLECTOR_DEADLINE_S = 30.0
+_FLEET_DEADLINE_S = 120.0
+_STARTING_AT_ONCE = 2 * (os.cpu_count() or 1)
+_POLL_S = 0.1
+_WEB_PORTS_TRIED = 20
+
+
+class LabFailed(Exception):
+    """Raised when a lab cannot start, or lost its collector; one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabOptions:
+    """What a lab is to be."""
+
+    folder: Path
+    agents: int = 36
+    interval_s: float = 5.0
+    web_port: int = 8080
+
+
+class Lab:
+    """Starts everything in `open`, ends everything in `close`; answers `faultline lab fault` meanwhile."""
+
+    def __init__(self, options: LabOptions) -> None:
+        self.options = options
+        self.folder = options.folder.resolve()
+        self._lock = _own(self.folder)
+        self._claim = Claim()
+        world = make_world(self._claim.block)
+        self.world = with_agents(world, options.agents) if options.agents < len(world.vantages) else world
+        agents_port, self.web_port = _free_port(), _free_port(options.web_port)
+        self.stage = Stage(self.world, self.folder / "certificates", ("127.0.0.1", agents_port))
+        self.wiring = Wiring(
+            agents_port, self.web_port, options.interval_s, self.stage.certificates.authority
+        )
+        self.crew = Crew(self.folder / "logs")
+        self._control = Control(self.answer)
+
+    @property
+    def web(self) -> str:
+        """Where page and API are."""
+        return f"http://127.0.0.1:{self.web_port}"
+
+    @property
+    def collector_file(self) -> Path:
+        """The collector's configuration."""
+        return self.folder / "collector.yaml"
+
+    async def open(self, progress: Progress) -> None:
+        """Starts servers, collector and fleet; returns when all agents are connected."""
+        _allow_many_files()
+        progress(f"servers of {len(list(self.world.parts()))} targets for {len(self.world.vantages)} agents")
+        await self.stage.open()
+        self._write_files()
+        progress("collector")
+        self.start_collector()
+        await self._await_collector()
+        await self._start_fleet(progress)
+        Note(os.getpid(), await self._control.open(), self.web).write(self.folder)
+
+    async def close(self) -> None:
+        """Ends every process and closes every socket; safe twice."""
+        remove_note(self.folder)
+        self._control.close()
+        await self.crew.end()
+        await self.stage.close()
+        self._claim.close()
+        self._lock.close()
+
+    def start_collector(self) -> None:
+        """Starts the collector, also again after its death."""
+        self.crew.start(
+            "collector", [program("faultline"), "collector", "run", "--config", str(self.collector_file)], {}
+        )
+
+    def start_agent(self, vantage: Vantage) -> None:
+        """Starts one agent, also again after its death."""
+        config = self.agent_folder(vantage) / "agent.yaml"
+        self.crew.start(vantage.id, [program("faultline-agent"), "run", "--config", str(config)], {})
+
+    def agent_folder(self, vantage: Vantage) -> Path:
+        """Where the files of one agent lie."""
+        return self.folder / "agents" / vantage.id
+
+    def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What `faultline lab fault` and `faultline lab status` are told."""
+        do = request.get("do")
+        if do == "inject":
+            self.stage.inject(read_fault(request["fault"]))
+        elif do == "clear":
+            self.stage.clear()
+        elif do not in ("list", "status"):
+            raise BadFault(f"the lab does not know how to {do!r}")
+        connected = sum(relay.connected for relay in self.stage.relays.values())
+        return {
+            "faults": [fault_data(fault) for fault in self.stage.faults],
+            "said": [str(fault) for fault in self.stage.faults],
+            "web": self.web,
+            "agents": len(self.world.vantages),
+            "connected": connected,
+            "dead": [process.name for process in self.crew.dead()],
+        }
+
+    def _write_files(self) -> None:
+        write_yaml(self.collector_file, collector_settings(self.world, self.folder, self.wiring))
+        config = load_config(self.collector_file)
+        registry = Registry(config.registry)
+        registry.apply(config)
+        for vantage in self.world.vantages:
+            folder = self.agent_folder(vantage)
+            write_yaml(
+                folder / "agent.yaml",
+                agent_settings(self.world, vantage, folder, self.options.interval_s),
+            )
+            token = registry.add_agent(vantage.id, region=vantage.region, asn=vantage.asn)
+            (folder / "token").touch(mode=0o600)
+            (folder / "token").write_text(token + "\n", encoding="utf-8")
+        registry.close()
+
+    async def _await_collector(self) -> None:
+        deadline = asyncio.get_running_loop().time() + _COLLECTOR_DEADLINE_S
+        async with httpx.AsyncClient(base_url=self.web, trust_env=False) as client:
+            while not await _answers(client):
+                collector = self.crew["collector"]
+                if not collector.alive or asyncio.get_running_loop().time() > deadline:
+                    raise LabFailed(
+                        f"the collector did not start: {collector.last_words()} ({collector.log})"
+                    )
+                await asyncio.sleep(_POLL_S)
+
+    async def _start_fleet(self, progress: Progress) -> None:
+        deadline = asyncio.get_running_loop().time() + _FLEET_DEADLINE_S
+        waiting, starting = list(self.world.vantages), list[Vantage]()
+        while waiting or starting:
+            while waiting and len(starting) < _STARTING_AT_ONCE:
+                starting.append(waiting.pop(0))
+                self.start_agent(starting[-1])
+            self._check_crew(deadline)
+            starting = [vantage for vantage in starting if not self.stage.relays[vantage.id].connected]
+            up = len(self.world.vantages) - len(waiting) - len(starting)
+            progress(f"{up} of {len(self.world.vantages)} agents connected")
+            await asyncio.sleep(_POLL_S)
+
+    def _check_crew(self, deadline: float) -> None:
+        for process in self.crew.dead():
+            raise LabFailed(f"{process.name} ended: {process.last_words()} ({process.log})")
+        if asyncio.get_running_loop().time() > deadline:
+            raise LabFailed(
+                f"not all agents connected within {_FLEET_DEADLINE_S:g} s; see {self.folder / 'logs'}"
+            )
+
+
+async def _answers(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/healthz", timeout=2.0)).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _own(folder: Path) -> TextIO:
+    """Takes the folder for this lab alone, empty; nothing that is not a lab's is ever removed."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / _LOCK).exists():
+        raise LabFailed(f"{folder} is not empty and was not made by a lab; name another folder with --dir")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / _LOCK).open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise LabFailed(f"a lab is already running in {folder}") from error
+    for entry in folder.iterdir():
+        if entry.name != _LOCK:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    return lock
+
+
+def _free_port(wanted: int = 0) -> int:
+    """The wanted port, or the next that is free; 0 takes any."""
+    for port in range(wanted, wanted + _WEB_PORTS_TRIED) if wanted else (0,):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(trial.getsockname()[1])
+    raise NoRoom(
+        f"ports {wanted} to {wanted + _WEB_PORTS_TRIED - 1} of 127.0.0.1 are all taken; name one with --port"
+    )
+
+
+def _allow_many_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
