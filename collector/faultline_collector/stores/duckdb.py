@@ -1,0 +1,211 @@
+"""`duckdb://PATH`: results in one file, one table a day, ranges in the same transaction.
+
+Sources (agent, spool) and targets are whole numbers into small tables; details stand in the table of the day,
+where DuckDB packs repeated texts itself and from where they go with the day. A file belongs to one process.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+
+import duckdb
+import numpy as np
+
+from faultline.ranges import Ranges
+from faultline_collector.results import ResultBatch, Source, empty_batch
+from faultline_collector.stores import duckdb_days as tables
+from faultline_collector.stores import duckdb_rows as rows
+from faultline_collector.stores.duckdb_file import DuckdbFile
+from faultline_collector.stores.duckdb_keys import Keys
+from faultline_collector.stores.ledger import Ledger, merged
+from faultline_collector.stores.order import (
+    DAY_US,
+    PAGE_RESULTS,
+    days_of,
+    kept_timings,
+    newest,
+    pages,
+    step_us,
+)
+from faultline_collector.stores.store import AvailabilityCount, AvailabilityQuery, ReceivedRange, ResultQuery
+
+MAX_LOGGED_RANGES = 50_000
+"""The table of ranges grows by every append; beyond so many rows it is written anew, merged."""
+
+SECOND_US = 1_000_000
+FOREVER_US = 2**62
+
+
+class DuckdbStore:
+    """See `Store`."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = DuckdbFile(path)
+        self._lock = Lock()
+        with self._file.writing() as connection:
+            connection.execute(tables.SCHEMA)
+            self._sources = Keys(connection, "sources", ("agent", "spool"))
+            self._targets = Keys(connection, "targets", ("target",))
+            ranges = rows.read_ranges(connection, self._sources)
+        self._ledger = Ledger(ranges)
+        self._logged = len(ranges)
+        self._merge_at = MAX_LOGGED_RANGES
+        self._timings: dict[int, set[str]] = {}
+
+    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> None:
+        """See `Store`."""
+        with self._lock:
+            results, fresh = self._ledger.admit(results, ranges)
+            if not fresh:
+                return
+            known = len(self._sources), len(self._targets)
+            try:
+                with self._file.writing() as connection:
+                    for day, part in days_of(results):
+                        self._write_day(connection, day, part)
+                    self._write_ranges(connection, fresh)
+            except BaseException:
+                self._sources.forget_beyond(known[0])
+                self._targets.forget_beyond(known[1])
+                self._timings.clear()
+                raise
+            self._ledger.note(fresh)
+
+    def received(self) -> dict[Source, Ranges]:
+        """See `Store`."""
+        with self._lock:
+            return self._ledger.received()
+
+    def results(self, query: ResultQuery) -> Iterator[ResultBatch]:
+        """See `Store`; every page is a transaction of its own."""
+        if query.latest:
+            yield from pages(newest(self._fetch(query, 0, FOREVER_US)), query)
+            return
+        left = query.limit or FOREVER_US
+        for first_us, last_us in self._receipts(query):
+            for page in pages(self._fetch(query, first_us, last_us), query):
+                yield page.select(slice(left))
+                left -= min(left, len(page))
+            if not left:
+                return
+
+    def availability(self, query: AvailabilityQuery) -> list[AvailabilityCount]:
+        """See `Store`."""
+        target_names, targets = _grouped(query.target_groups, [target for (target,) in self._targets.words()])
+        agent_names, agents = _grouped(query.agent_groups, [agent for agent, _ in self._sources.words()])
+        with self._file.reading() as connection:
+            days = tables.days(connection, query.since_us, query.until_us)
+            if not days:
+                return []
+            connection.register("target_groups", targets)
+            connection.register("agent_groups", agents)
+            values = {"since": query.since_us, "until": query.until_us, "step": step_us(query)}
+            found = connection.execute(tables.AVAILABILITY.format(days=tables.union(days)), values).fetchall()
+        return [
+            AvailabilityCount(target_names[target], agent_names[agent], *counts)
+            for target, agent, *counts in found
+        ]
+
+    def expire(self, before_us: int) -> int:
+        """See `Store`."""
+        with self._lock, self._file.writing() as connection:
+            old = [day for day in tables.days(connection, 0, before_us) if (day + 1) * DAY_US <= before_us]
+            for day in old:
+                connection.execute(f"DROP TABLE {tables.table_of(day)}")
+                self._timings.pop(day, None)
+        return len(old)
+
+    def close(self) -> None:
+        """See `Store`."""
+        with self._lock:
+            self._file.close()
+
+    def ledger(self) -> list[ReceivedRange]:
+        """Every range that was ever received, with its fate and reason, merged; for accounts and checks."""
+        with self._lock, self._file.reading() as connection:
+            return merged(rows.read_ranges(connection, self._sources))
+
+    def _write_day(self, connection: duckdb.DuckDBPyConnection, day: int, part: ResultBatch) -> None:
+        known = self._timings.get(day)
+        if known is None:
+            known = self._timings[day] = tables.make_day(connection, day)
+        timings = kept_timings(part, known)
+        tables.add_timings(connection, day, sorted(set(timings) - known))
+        known.update(timings)
+        sources = [(source.agent_id, source.spool_id) for source in part.sources]
+        targets = [(target,) for target in part.target_ids]
+        columns = rows.day_columns(part, timings) | {
+            "source": self._sources.column(connection, sources, part.source),
+            "target": self._targets.column(connection, targets, part.target),
+        }
+        tables.insert(connection, tables.table_of(day), columns)
+
+    def _write_ranges(self, connection: duckdb.DuckDBPyConnection, ranges: list[ReceivedRange]) -> None:
+        if self._logged + len(ranges) > self._merge_at:
+            ranges = merged([*rows.read_ranges(connection, self._sources), *ranges])
+            connection.execute("DELETE FROM ranges")
+            self._logged = 0
+            self._merge_at = max(MAX_LOGGED_RANGES, 2 * len(ranges))
+        sources = [(item.source.agent_id, item.source.spool_id) for item in ranges]
+        keys = self._sources.column(connection, sources, np.arange(len(sources), dtype=np.int32))
+        tables.insert(connection, "ranges", rows.range_columns(ranges, keys))
+        self._logged += len(ranges)
+
+    def _fetch(self, query: ResultQuery, first_us: int, last_us: int) -> ResultBatch:
+        """The selected results that were received in [first_us, last_us), in no order."""
+        with self._file.reading() as connection:
+            selected = self._selected(connection, query)
+            if selected is None:
+                return empty_batch()
+            asked = f"SELECT * {selected} AND received_us >= {first_us} AND received_us < {last_us}"
+            if query.latest:
+                connection.register("agent_codes", self._agent_codes())
+                asked = tables.LATEST.format(selected=asked)
+            found = connection.execute(asked).fetchnumpy()
+        return rows.batch_of(found, self._sources.words(), self._targets.words())
+
+    def _receipts(self, query: ResultQuery) -> Iterator[tuple[int, int]]:
+        """Spans of receipt with about PAGE_RESULTS results each, in the order that the query asks for."""
+        with self._file.reading() as connection:
+            selected = self._selected(connection, query)
+            if selected is None:
+                return
+            order = "DESC" if query.newest_first else "ASC"
+            counts = connection.execute(
+                f"SELECT received_us // {SECOND_US}, count(*) {selected} GROUP BY 1 ORDER BY 1 {order}"
+            ).fetchall()
+        span: list[int] = []
+        held = 0
+        for second, count in counts:
+            if span and held + count > PAGE_RESULTS:
+                yield min(span) * SECOND_US, (max(span) + 1) * SECOND_US
+                span, held = [], 0
+            span.append(second)
+            held += count
+        if span:
+            yield min(span) * SECOND_US, (max(span) + 1) * SECOND_US
+
+    def _selected(self, connection: duckdb.DuckDBPyConnection, query: ResultQuery) -> str | None:
+        """SQL's FROM and WHERE for the query; None when there is no table to look into."""
+        days = tables.days(connection, query.since_us, query.until_us)
+        if not days:
+            return None
+        conditions = [f"judged_us >= {query.since_us} AND judged_us < {query.until_us}"]
+        if (agents := query.agent_ids) is not None:
+            conditions.append(f"source IN ({tables.listed(self._sources.where(lambda w: w[0] in agents))})")
+        if (targets := query.target_ids) is not None:
+            conditions.append(f"target IN ({tables.listed(self._targets.where(lambda w: w[0] in targets))})")
+        return f"FROM {tables.union(days)} WHERE {' AND '.join(conditions)}"
+
+    def _agent_codes(self) -> tables.Columns:
+        codes: dict[str, int] = {}
+        return tables.pairs(
+            "agent", [codes.setdefault(agent, len(codes)) for agent, _ in self._sources.words()]
+        )
+
+
+def _grouped(groups: Mapping[str, str], ids: Iterable[str]) -> tuple[list[str], tables.Columns]:
+    """The names of all groups in order, and beside each key the place of its group, -1 without one."""
+    names = sorted(set(groups.values()))
+    places = {name: place for place, name in enumerate(names)}
+    return names, tables.pairs("grp", [places[groups[i]] if i in groups else -1 for i in ids])

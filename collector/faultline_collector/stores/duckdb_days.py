@@ -1,0 +1,117 @@
+"""The tables of a DuckDB store, one a day (UTC, by start), and the SQL around them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from faultline.columns import NOT_REACHED
+from faultline.outcomes import Outcome
+from faultline_collector.stores.order import DAY_US, MINUTE_US
+
+Columns = Mapping[str, npt.NDArray[Any]]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS sources (key INTEGER NOT NULL, agent VARCHAR NOT NULL, spool VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS targets (key INTEGER NOT NULL, target VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS ranges (
+    source INTEGER NOT NULL, first UBIGINT NOT NULL, last UBIGINT NOT NULL,
+    fate VARCHAR NOT NULL, reason VARCHAR NOT NULL
+);
+"""
+
+DAY = """
+CREATE TABLE IF NOT EXISTS {table} (
+    source INTEGER, target INTEGER, sequence UBIGINT, judged_us BIGINT, offset_us BIGINT, received_us BIGINT,
+    attempt UTINYINT, outcome UTINYINT, status USMALLINT, family UTINYINT, flags UTINYINT, detail VARCHAR
+)
+"""
+
+LATEST = """
+WITH found AS (SELECT r.*, a.agent FROM ({selected}) r JOIN agent_codes a ON a.key = r.source),
+    last AS (SELECT agent, target, max(judged_us) AS judged_us FROM found GROUP BY ALL)
+SELECT found.* EXCLUDE (agent) FROM found JOIN last USING (agent, target, judged_us)
+"""
+
+AVAILABILITY = f"""
+WITH minutes AS (
+    SELECT t.grp AS target, a.grp AS agent, (judged_us - $since) // $step AS step,
+        judged_us // {MINUTE_US} AS minute,
+        count(*) AS results,
+        count(*) FILTER (outcome = {Outcome.OK:d} AND flags & 1 = 0) AS ok,
+        count(*) FILTER (outcome = {Outcome.INCONCLUSIVE:d} OR flags & 1 = 1) AS unknown
+    FROM {{days}} r JOIN target_groups t ON t.key = r.target JOIN agent_groups a ON a.key = r.source
+    WHERE judged_us >= $since AND judged_us < $until AND t.grp >= 0 AND a.grp >= 0
+    GROUP BY ALL
+)
+SELECT target, agent, $since + step * $step AS start,
+    sum(ok)::BIGINT, sum(results - ok - unknown)::BIGINT, sum(unknown)::BIGINT,
+    (coalesce(sum(
+        least((minute + 1) * {MINUTE_US}, $since + (step + 1) * $step, $until)
+        - greatest(minute * {MINUTE_US}, $since + step * $step)
+    ) FILTER (results > unknown), 0))::BIGINT
+FROM minutes GROUP BY target, agent, step ORDER BY target, agent, step
+"""  # noqa: S608  whole numbers of our own
+
+TIMING_PREFIX = "t_"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TABLE = "results_%Y%m%d"
+
+
+def table_of(day: int) -> str:
+    """The name of the table of a day, counted from 1970-01-01."""
+    return (_EPOCH + timedelta(days=day)).strftime(_TABLE)
+
+
+def days(connection: duckdb.DuckDBPyConnection, since_us: int, until_us: int) -> list[int]:
+    """The days that have a table and touch [since_us, until_us), in order."""
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE starts_with(table_name, 'results_')"
+    ).fetchall()
+    found = ((datetime.strptime(name, _TABLE).replace(tzinfo=UTC) - _EPOCH).days for (name,) in rows)
+    return sorted(day for day in found if day * DAY_US < until_us and (day + 1) * DAY_US > since_us)
+
+
+def make_day(connection: duckdb.DuckDBPyConnection, day: int) -> set[str]:
+    """Makes the table of a day where it is missing; gives the names of the timings it has columns for."""
+    table = table_of(day)
+    connection.execute(DAY.format(table=table))
+    columns = connection.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [table]
+    ).fetchall()
+    return {name.removeprefix(TIMING_PREFIX) for (name,) in columns if name.startswith(TIMING_PREFIX)}
+
+
+def add_timings(connection: duckdb.DuckDBPyConnection, day: int, names: Iterable[str]) -> None:
+    """Gives the table of a day columns for more timings."""
+    for name in names:
+        column = f'"{TIMING_PREFIX}{name}" INTEGER DEFAULT {NOT_REACHED}'
+        connection.execute(f"ALTER TABLE {table_of(day)} ADD COLUMN IF NOT EXISTS {column}")
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> None:
+    """Appends columns to the columns of the same names."""
+    connection.register("incoming", dict(columns))
+    try:
+        connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608  our own names
+    finally:
+        connection.unregister("incoming")
+
+
+def union(of_days: Iterable[int]) -> str:
+    """All results of some days; a timing that a day does not have is NULL there."""
+    return "(" + " UNION ALL BY NAME ".join(f"FROM {table_of(day)}" for day in of_days) + ")"
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Keys as the inside of SQL's IN (), which must not be empty."""
+    return ", ".join(str(number) for number in (*numbers, -1))
+
+
+def pairs(name: str, numbers: Sequence[int]) -> Columns:
+    """A table with a number beside each key from 0 on."""
+    return {"key": np.arange(len(numbers), dtype=np.int32), name: np.array(numbers, np.int32)}

@@ -1,0 +1,90 @@
+"""One DuckDB file: opened or refused with a sentence, written in transactions, read beside."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+import duckdb
+
+from faultline_collector.stores.store import StoreError
+
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "512MB",
+    "threads": 2,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+
+_HOLDER = re.compile(r"\(PID (\d+)\)")
+
+
+class DuckdbFile:
+    """One connection writes, one transaction at a time; every reader has its own and blocks nobody."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = Lock()
+        self._root = _connect(path)  # never executes anything itself: others are made from it at any moment
+        self._writer = self._root.cursor()
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction: everything within becomes durable together, or nothing of it."""
+        with self._lock, _as_store_error(f"writing to {self.path}"):
+            self._writer.begin()
+            try:
+                yield self._writer
+                self._writer.commit()
+            except BaseException:
+                _roll_back(self._writer)
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One state of the file, to be left soon: while it is open nothing can be checkpointed."""
+        with _as_store_error(f"reading {self.path}"):
+            with self._root.cursor() as connection:
+                connection.begin()
+                yield connection
+
+    def close(self) -> None:
+        """Lets go of the file; safe twice."""
+        with self._lock:
+            self._writer.close()
+            self._root.close()
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.rollback()
+    except duckdb.Error:
+        pass  # a commit that failed has rolled back already; what counts is the error on its way
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    if not path.parent.is_dir():
+        raise StoreError(f"the folder {path.parent} does not exist", permanent=True)
+    try:
+        return duckdb.connect(path, config=SETTINGS)
+    except duckdb.Error as error:
+        holder = _HOLDER.search(str(error))
+        if holder is not None:
+            said = f"the file {path} is used by the running collector (pid {holder[1]}); ask it over its API"
+        else:
+            said = f"the file {path} cannot be used: {_first_line(error)}"
+        raise StoreError(said, permanent=True) from error
+
+
+@contextmanager
+def _as_store_error(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        permanent = isinstance(error, duckdb.FatalException | duckdb.ConnectionException)
+        raise StoreError(f"{doing}: {_first_line(error)}", permanent=permanent) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
