@@ -1,0 +1,48 @@
+"""Debian's Chromium, the page in it, and the collector behind it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.stage import Stage
+
+FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="module")
+def browser(program: Callable[[str], str]) -> Iterator[Browser]:
+    """A Chromium of the module's own: Playwright's loop must not outlive it, other tests have loops too."""
+    path = program("chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=[*FLAGS, "--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """The collector's web application, on a port of its own."""
+    with Stage(f"sqlite:///{tmp_path}/registry.db") as served:
+        yield served
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab of someone in India with a desktop screen."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 800}, timezone_id="Asia/Kolkata", locale="en-IN"
+    )
+    context.set_default_timeout(15_000)
+    yield context.new_page()
+    context.close()
+
+
