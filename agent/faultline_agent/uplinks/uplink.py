@@ -118,6 +118,17 @@ class Heartbeat:
     round_trip_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Proof gathered by the agent; `json` is a JSON object, `gathered_us` by the agent's clock."""
+
+    request_id: str
+    target_id: str
+    kind: str
+    gathered_us: int
+    json: str
+
+
 class UplinkError(Exception):
     """Raised when the way to the collector fails; `permanent`: trying again will not help."""
 
@@ -136,6 +147,9 @@ class Session(Protocol):
 
     async def send_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Sends a sign of life; raises UplinkError."""
+
+    async def send_evidence(self, evidence: Evidence) -> None:
+        """Sends proof that was asked for; raises UplinkError."""
 
     def orders(self) -> AsyncIterator[Order]:
         """What the collector says, until the session ends; raises UplinkError when it breaks."""

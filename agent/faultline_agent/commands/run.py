@@ -1,0 +1,65 @@
+"""`faultline-agent run`: the agent itself."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+import uvloop
+
+from faultline.config import BadConfig, read_config
+from faultline_agent.app import reference_probes, serve
+from faultline_agent.config import AgentConfig
+from faultline_agent.identity import read_token
+from faultline_agent.log import Log, open_log
+from faultline_agent.spool import Spool, SpoolError
+from faultline_agent.uplinks.uplink import UplinkError
+
+BAD_CONFIG, REFUSED = 2, 3
+"""Exit codes: nothing will change until somebody changes the configuration; the collector refuses us."""
+
+
+@click.command()
+@click.option(
+    "--config", "path", type=click.Path(path_type=Path), required=True, help="The agent's YAML file."
+)
+def run(path: Path) -> None:
+    """Runs the agent until it is told to stop.
+
+    Exit code 2: the configuration cannot be used; 3: the collector refuses this agent.
+    """
+    try:
+        config = read_config(path, AgentConfig)
+        token = read_token(config.token_file, str(path))
+        reference_probes(config)
+        spool = open_spool(config)
+    except (BadConfig, SpoolError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(BAD_CONFIG)
+    log = open_log(sys.stderr)
+    log.info("start", agent=config.agent, collector=config.collector, spool_id=spool.spool_id)
+    if spool.replaced:
+        log.error("spool replaced", problem=spool.replaced)
+    sys.exit(uvloop.run(until_signal(config, token, spool, log)))
+
+
+def open_spool(config: AgentConfig) -> Spool:
+    """Opens the spool; raises SpoolError."""
+    max_age_us = round(config.spool.max_age.total_seconds() * 1e6)
+    return Spool(config.spool.path, max_bytes=config.spool.max_bytes, max_age_us=max_age_us)
+
+
+async def until_signal(config: AgentConfig, token: str, spool: Spool, log: Log) -> int:
+    """Serves until SIGTERM or SIGINT; gives the exit code."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    code = 0
+    try:
+        await serve(config, token, spool, log, stop)
+    except* UplinkError as refused:
+        log.error("refused", problem=str(refused.exceptions[0]))
+        code = REFUSED
+    log.info("stopped", code=code)
+    return code

@@ -1,0 +1,63 @@
+"""What of the spool is on its way to the collector within one session. Pure."""
+
+from dataclasses import dataclass
+
+from faultline.ranges import Ranges
+from faultline_agent.spool import Parcel
+
+FRESH_US = 30_000_000
+"""What was recorded so long ago at most counts as live, also when it was before the session."""
+
+LIVE_WINDOW, BACKLOG_WINDOW = 32, 16
+"""Most batches of a lane that are sent and not yet acknowledged."""
+
+PATIENCE_S = 60.0
+"""A session in which a batch waits longer than this for its acknowledgement is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    parcel: Parcel
+    live: bool
+    at: float
+
+
+class Lanes:
+    """Two bounded windows: live batches, newest first, and the backlog, oldest first."""
+
+    def __init__(self, session_began_us: int) -> None:
+        self._session_began_us = session_began_us
+        self._sent: dict[int, _Sent] = {}
+        self._durable = Ranges()
+
+    def live_since_us(self, now_us: int) -> int:
+        """Batches recorded at or after this time are live."""
+        return min(self._session_began_us, now_us - FRESH_US)
+
+    def has_room(self, *, live: bool) -> bool:
+        """Whether another batch may be sent in the lane."""
+        window = LIVE_WINDOW if live else BACKLOG_WINDOW
+        return sum(sent.live is live for sent in self._sent.values()) < window
+
+    @property
+    def in_flight(self) -> frozenset[int]:
+        """First sequences of the batches that wait for their acknowledgement."""
+        return frozenset(self._sent)
+
+    def send(self, parcel: Parcel, now: float, *, live: bool) -> None:
+        """Notes that a batch is sent."""
+        self._sent[parcel.first] = _Sent(parcel, live, now)
+
+    def acknowledge(self, durable: Ranges) -> Ranges:
+        """Notes what is durable; gives what may be forgotten, batches in parts being kept until whole."""
+        self._durable.update(durable)
+        done = [s.parcel for s in self._sent.values() if self._durable.covers(s.parcel.first, s.parcel.last)]
+        whole = durable.copy()
+        for parcel in done:
+            del self._sent[parcel.first]
+            whole.add(parcel.first, parcel.last)
+        return whole
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether a batch waits too long."""
+        return any(now - sent.at > PATIENCE_S for sent in self._sent.values())

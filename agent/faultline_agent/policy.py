@@ -1,0 +1,70 @@
+"""What this agent may be told to probe. Pure."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Allowed address ranges, ports and kinds; an empty tuple of ports or kinds allows all.
+
+    Public addresses are allowed unless `only_networks`; private, link-local, loopback and metadata addresses
+    are refused unless a range in `networks` names them.
+    """
+
+    networks: tuple[Network, ...] = ()
+    ports: tuple[tuple[int, int], ...] = ()
+    kinds: tuple[str, ...] = ()
+    only_networks: bool = False
+
+    def kind_refusal(self, kind: str) -> str:
+        """Why probes of this kind are refused; empty when they are not."""
+        if self.kinds and kind not in self.kinds:
+            return f"this agent's policy allows no {kind} probes"
+        return ""
+
+    def refusal(self, address: str, port: int) -> str:
+        """Why a connection there is refused; empty when it is not."""
+        if self.ports and not any(low <= port <= high for low, high in self.ports):
+            return f"this agent's policy does not allow port {port}"
+        try:
+            parsed = _plain(ip_address(address.strip("[]").partition("%")[0]))
+        except ValueError:
+            return f"{address!r} is not an address"
+        if any(parsed in network for network in self.networks):
+            return ""
+        if self.only_networks:
+            return f"this agent's policy does not allow {address}"
+        return (
+            "" if parsed.is_global else f"{address} is not a public address, and the policy does not allow it"
+        )
+
+
+def network(text: str) -> Network:
+    """Reads `10.0.0.0/8` or one address; raises ValueError with a sentence."""
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an address range like 10.0.0.0/8") from None
+
+
+def port_range(text: str | int) -> tuple[int, int]:
+    """Reads `443` or `8000-8999`; raises ValueError with a sentence."""
+    low, _, high = str(text).partition("-")
+    if not (low.isdecimal() and (high or low).isdecimal()):
+        raise ValueError(f"{text!r} is not a port or a range like 8000-8999")
+    first, last = int(low), int(high or low)
+    if not 1 <= first <= last <= 65535:
+        raise ValueError(f"{text!r} is not within 1-65535")
+    return first, last
+
+
+def _plain(address: Address) -> Address:
+    """An IPv4 address that is dressed as IPv6 is judged as what it is."""
+    if isinstance(address, IPv6Address):
+        return address.ipv4_mapped or address.sixtofour or address
+    return address

@@ -1,0 +1,74 @@
+"""Probes the agent's references, so that its own health can be judged."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import NoReturn
+
+from faultline_agent.attempt import attempt
+from faultline_agent.health import Condition, OwnHealth
+from faultline_agent.log import Log
+from faultline_agent.probes.probe import Probe, Tools
+
+REFERENCE_LIMIT_S = 2.0
+"""Time limit of a reference's probe: failures of targets wait for it."""
+
+TRUSTED_S = 0.3
+"""A check that began so shortly before a failure's end still speaks for it."""
+
+
+class References:
+    """Checks all references now and then, and at once when a target fails."""
+
+    def __init__(
+        self,
+        probes: Mapping[str, Probe],
+        tools: Tools,
+        log: Log,
+        *,
+        every_s: float,
+        axis: Callable[[], float],
+    ) -> None:
+        self._probes = probes
+        self._tools = tools
+        self._log = log
+        self._every_s = every_s
+        self._axis = axis
+        self._health = OwnHealth(tuple(probes), fresh_s=2 * every_s + REFERENCE_LIMIT_S)
+        self._checking = asyncio.Lock()
+        self._began = float("-inf")
+        self._was_well = True
+
+    @property
+    def condition(self) -> Condition:
+        """The agent's own health now."""
+        return self._health.condition(self._axis())
+
+    async def run(self) -> NoReturn:
+        """Checks until cancelled."""
+        while True:
+            await self.confirm(self._axis())
+            await asyncio.sleep(self._every_s)
+
+    async def confirm(self, ended: float) -> Condition:
+        """The agent's health as of a failure that ended then; checks unless that was just done."""
+        if self._probes:
+            async with self._checking:
+                if self._began < ended - TRUSTED_S:
+                    await self._check()
+        return self.condition
+
+    async def _check(self) -> None:
+        began = self._axis()
+        async with asyncio.TaskGroup() as group:
+            for name, probe in self._probes.items():
+                group.create_task(self._check_one(name, probe))
+        self._began = began
+        condition = self.condition
+        if condition.well != self._was_well:
+            self._was_well = condition.well
+            said = self._log.info if condition.well else self._log.warning
+            said("well again" if condition.well else "unwell", condition=condition.sentence)
+
+    async def _check_one(self, name: str, probe: Probe) -> None:
+        finding = await attempt(probe, self._tools, REFERENCE_LIMIT_S, name, self._log)
+        self._health.note(name, self._axis(), ok=finding.outcome.word == "ok", sentence=finding.detail)

@@ -1,0 +1,148 @@
+"""Runs the schedule: starts what is due, and makes results of what is found."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from typing import NoReturn
+
+from faultline.columns import Flag
+from faultline.outcomes import Outcome
+from faultline_agent.attempt import attempt
+from faultline_agent.guard import LoadGuard
+from faultline_agent.health import Condition
+from faultline_agent.log import Log
+from faultline_agent.probes.probe import Finding, Probe, Tools
+from faultline_agent.recorder import Recorder
+from faultline_agent.references import References
+from faultline_agent.results import Result
+from faultline_agent.schedule import Changes, Reason, Run, Schedule, time_limit_s
+from faultline_agent.tally import Tally
+from faultline_agent.uplinks.uplink import AssignedTarget, ProbeNow
+
+MOST_AT_ONCE = 1_000
+"""Most attempts under way; what is due beyond it is left out, and counted."""
+
+
+class Runner:
+    """Holds the assignment's probes; `axis` gives seconds that never step, `clock_us` the wall's time."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        guard: LoadGuard,
+        references: References,
+        recorder: Recorder,
+        tools: Tools,
+        log: Log,
+        *,
+        axis: Callable[[], float],
+        clock_us: Callable[[], int],
+        random: Random,
+    ) -> None:
+        self._schedule = schedule
+        self._guard = guard
+        self._references = references
+        self._recorder = recorder
+        self._tools = tools
+        self._log = log
+        self._axis = axis
+        self._clock_us = clock_us
+        self._random = random
+        self._probes: Mapping[str, Probe] = {}
+        self._changed = asyncio.Event()
+        self._running = 0
+        self.tally = Tally()
+
+    def take(self, probes: Sequence[tuple[AssignedTarget, Probe]]) -> Changes:
+        """Takes over what is to be probed; what is unchanged goes on as it is."""
+        self._probes = {target.target_id: probe for target, probe in probes}
+        changes = self._schedule.reconcile([target for target, _ in probes], self._axis())
+        self._changed.set()
+        return changes
+
+    def hasten(self, order: ProbeNow, for_s: float) -> int:
+        """Plans extra runs for so long; says of how many targets."""
+        now = self._axis()
+        taken = self._schedule.hasten(order, now, now + for_s)
+        self._changed.set()
+        return taken
+
+    def probe_of(self, target_id: str) -> Probe | None:
+        """The probe of a target of the assignment."""
+        return self._probes.get(target_id)
+
+    async def run(self) -> NoReturn:
+        """Starts what is due, until cancelled; what is under way is then cancelled too."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._changed.clear()
+                for run in self._schedule.due(self._axis()):
+                    self._start(group, run)
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Until something is due, or the plan has changed."""
+        next_at = self._schedule.next_at()
+        try:
+            async with asyncio.timeout(None if next_at is None else max(0.0, next_at - self._axis())):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    def _start(self, group: asyncio.TaskGroup, run: Run) -> None:
+        unlucky = run.reason is Reason.REGULAR and self._random.random() < self._guard.shed
+        if unlucky or self._running >= MOST_AT_ONCE:
+            self.tally.shed += 1
+            self._finish(run, failed=False)
+            return
+        self._running += 1
+        group.create_task(self._run(run, self._probes[run.target.target_id]))
+
+    async def _run(self, run: Run, probe: Probe) -> None:
+        started_us, was_saturated = self._clock_us(), self._guard.saturated
+        try:
+            limit_s = time_limit_s(run.target)
+            finding = await attempt(probe, self._tools, limit_s, run.target.target_id, self._log)
+        finally:
+            self._running -= 1
+        self._finish(run, failed=finding.outcome.failed)
+        condition = await self._condition(finding)
+        flags = Flag.LATE * run.late | Flag.SATURATED * (was_saturated or self._guard.saturated)
+        self._record(run, started_us, as_seen_by(condition, finding), flags)
+
+    def _finish(self, run: Run, *, failed: bool) -> None:
+        self._schedule.finished(run, self._axis(), failed=failed, may_retry=self._guard.shed == 0.0)
+        self._changed.set()
+
+    async def _condition(self, finding: Finding) -> Condition:
+        """Before it speaks against a target, the agent looks at itself."""
+        if finding.outcome.failed:
+            return await self._references.confirm(self._axis())
+        return self._references.condition
+
+    def _record(self, run: Run, started_us: int, finding: Finding, flags: int) -> None:
+        self.tally.note(finding)
+        self._recorder.record(
+            Result(
+                target_id=run.target.target_id,
+                started_us=started_us,
+                attempt=run.attempt,
+                outcome=finding.outcome,
+                detail=finding.detail,
+                status=finding.status,
+                family=finding.family,
+                timings_us=finding.timings_us,
+                flags=int(flags),
+            )
+        )
+
+
+def as_seen_by(condition: Condition, finding: Finding) -> Finding:
+    """What an unwell agent found says nothing; the sentence it found is kept."""
+    if condition.well or finding.outcome is Outcome.INCONCLUSIVE:
+        return finding
+    seen = finding.detail or finding.outcome.word
+    return replace(
+        finding, outcome=Outcome.INCONCLUSIVE, detail=f"agent unwell ({condition.sentence}): {seen}"
+    )

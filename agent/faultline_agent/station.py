@@ -1,0 +1,179 @@
+"""The agent as the collector sees it: introduces itself, tells its state, takes orders."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import Any
+from uuid import uuid4
+
+from faultline.ranges import Ranges
+from faultline_agent.attempt import attempt
+from faultline_agent.guard import LoadGuard
+from faultline_agent.load import LoadWatch
+from faultline_agent.log import Log
+from faultline_agent.orders import Duty, read_assignment, read_duty, write_assignment
+from faultline_agent.outbox import Outbox
+from faultline_agent.policy import Policy
+from faultline_agent.probes import PROBES
+from faultline_agent.probes.tools import ProbeTools
+from faultline_agent.recorder import Recorder
+from faultline_agent.references import References
+from faultline_agent.runner import Runner
+from faultline_agent.uplinks.uplink import Assignment, Evidence, Explain, Heartbeat, Hello, ProbeNow
+
+VERSION = version("faultline-agent")
+
+KEPT_ASSIGNMENT = "assignment"
+"""Under which name the spool keeps the assignment."""
+
+STORY_LIMIT_S = 10.0
+MOST_DROPPED_RANGES = 500
+"""Most dropped ranges of one heartbeat; the next one brings the rest."""
+
+
+@dataclass(slots=True)
+class Steps:
+    """A story that is kept."""
+
+    told: list[dict[str, Any]] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    def tell(self, step: str, **facts: Any) -> None:
+        """Keeps one step."""
+        self.told.append({"step": step, "at_us": round((time.monotonic() - self.began) * 1e6), **facts})
+
+
+class Station:
+    """Meets the pump's `Station`."""
+
+    def __init__(
+        self,
+        agent_id: str,
+        outbox: Outbox,
+        policy: Policy,
+        guard: LoadGuard,
+        load: LoadWatch,
+        references: References,
+        recorder: Recorder,
+        runner: Runner,
+        tools: ProbeTools,
+        log: Log,
+        *,
+        clock_us: Callable[[], int],
+    ) -> None:
+        self._agent_id = agent_id
+        self._outbox = outbox
+        self._policy = policy
+        self._guard = guard
+        self._load = load
+        self._references = references
+        self._recorder = recorder
+        self._runner = runner
+        self._tools = tools
+        self._log = log
+        self._clock_us = clock_us
+        self._boot_id = uuid4().hex
+        self.duty = Duty()
+
+    def resume(self, kept: str | None) -> None:
+        """Goes on with the assignment that was kept, so that a restart needs no collector."""
+        if kept is None:
+            return
+        try:
+            self._take(read_assignment(kept))
+        except ValueError:
+            self._log.warning("the kept assignment cannot be read")
+
+    def hello(self, unacknowledged: Ranges) -> Hello:
+        """Introduces the agent."""
+        return Hello(
+            agent_id=self._agent_id,
+            boot_id=self._boot_id,
+            spool_id=self._outbox.spool_id,
+            version=VERSION,
+            assignment_version=self.duty.version,
+            clock_us=self._clock_us(),
+            unacknowledged=unacknowledged,
+            kinds=tuple(PROBES),
+        )
+
+    def heartbeat(self, round_trip_us: int) -> Heartbeat:
+        """The agent's state now."""
+        state, now_us = self._outbox.state, self._clock_us()
+        lag_us, cpu_ppm = self._load.take()
+        return Heartbeat(
+            clock_us=now_us,
+            spool_results=state.results,
+            spool_bytes=state.bytes,
+            spool_age_us=max(0, now_us - state.oldest_us) if state.oldest_us else 0,
+            loop_lag_us=lag_us,
+            cpu_ppm=cpu_ppm,
+            well=self._references.condition.well,
+            condition=self.condition,
+            dropped=self._outbox.dropped[:MOST_DROPPED_RANGES],
+            shed_runs=self._runner.tally.shed,
+            assignment_version=self.duty.version,
+            round_trip_us=round_trip_us,
+        )
+
+    @property
+    def condition(self) -> str:
+        """Why the agent does less than it is told to, in one sentence; empty when it does all."""
+        tally = self._runner.tally
+        return (
+            self._references.condition.sentence
+            or self._recorder.problem
+            or self._guard.sentence
+            or self._idle_reason()
+            or (f"results say nothing: {tally.inconclusive}" if tally.inconclusive_in_a_row >= 10 else "")
+        )
+
+    def _idle_reason(self) -> str:
+        if not self.duty.version:
+            return "no assignment yet"
+        if not self.duty.probes and not self.duty.refused:
+            return "the assignment is empty"
+        if self.duty.refused:
+            target_id, reason = next(iter(self.duty.refused.items()))
+            return f"{len(self.duty.refused)} targets are refused; {target_id}: {reason}"
+        return ""
+
+    async def assign(self, assignment: Assignment) -> None:
+        """Takes over an assignment and keeps it."""
+        if assignment.version == self.duty.version:
+            return
+        self._take(assignment)
+        await self._outbox.remember(KEPT_ASSIGNMENT, write_assignment(assignment))
+
+    def hasten(self, order: ProbeNow) -> None:
+        """Plans extra probes until the time that the collector named."""
+        for_s = (order.until_us - self._clock_us()) / 1e6
+        taken = self._runner.hasten(order, for_s)
+        self._log.info("probing now", targets=taken, cadence_s=order.cadence_s, for_s=round(for_s, 1))
+
+    async def explain(self, order: Explain) -> Evidence | None:
+        """Tells the story of one probe; what else may be asked for comes with later versions."""
+        probe = self._runner.probe_of(order.target_id)
+        if probe is None or "story" not in order.kinds or order.until_us < self._clock_us():
+            return None
+        steps, gathered_us = Steps(), self._clock_us()
+        tools = replace(self._tools, story=steps)
+        finding = await attempt(probe, tools, STORY_LIMIT_S, order.target_id, self._log)
+        told = {"outcome": finding.outcome.word, "detail": finding.detail, "steps": steps.told}
+        text = json.dumps(told | {"timings_us": dict(finding.timings_us)}, default=str)
+        return Evidence(order.request_id, order.target_id, "story", gathered_us, text)
+
+    def _take(self, assignment: Assignment) -> None:
+        self.duty = duty = read_duty(assignment, self._policy)
+        changes = self._runner.take(duty.probes)
+        self._log.info(
+            "assignment",
+            version=duty.version,
+            targets=len(duty.probes),
+            added=changes.added,
+            changed=changes.changed,
+            removed=changes.removed,
+            refused=dict(list(duty.refused.items())[:5]),
+        )

@@ -1,0 +1,100 @@
+"""What the agent says about itself to people on its machine: a small file, written anew every two seconds."""
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from faultline_agent.config import AgentConfig
+from faultline_agent.outbox import Outbox
+from faultline_agent.runner import Runner
+from faultline_agent.station import VERSION, Station
+from faultline_agent.uplinks.pump import Link
+
+EVERY_S = 2.0
+
+STALE_S = 15.0
+"""A process that is there but has not written for so long does not work."""
+
+
+class StatusFile:
+    """Writes the agent's state into its status file."""
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        station: Station,
+        outbox: Outbox,
+        link: Link,
+        runner: Runner,
+        clock_us: Callable[[], int],
+    ) -> None:
+        self._config = config
+        self._station = station
+        self._outbox = outbox
+        self._link = link
+        self._runner = runner
+        self._clock_us = clock_us
+        self._started_us = clock_us()
+
+    async def run(self) -> NoReturn:
+        """Writes until cancelled."""
+        while True:
+            await asyncio.to_thread(write_atomically, self._config.status_path, self.facts("running"))
+            await asyncio.sleep(EVERY_S)
+
+    async def write_last(self) -> None:
+        """Notes that the agent has stopped on purpose."""
+        await asyncio.to_thread(write_atomically, self._config.status_path, self.facts("stopped"))
+
+    def facts(self, state: str) -> dict[str, Any]:
+        """The state as it goes into the file; times in microseconds since 1970."""
+        spool, duty, tally, link = self._outbox.state, self._station.duty, self._runner.tally, self._link
+        return {
+            "agent": self._config.agent,
+            "version": VERSION,
+            "state": state,
+            "pid": os.getpid(),
+            "started_us": self._started_us,
+            "written_us": self._clock_us(),
+            "condition": self._station.condition,
+            "collector": {
+                "url": self._config.collector,
+                "connected": link.connected,
+                "since_us": link.since_us,
+                "last_ack_us": link.last_ack_us,
+                "problem": link.problem,
+                "version": link.collector_version,
+                "round_trip_us": link.round_trip_us,
+                "rejected": dict(link.rejected),
+            },
+            "spool": {
+                "path": str(self._config.spool.path),
+                "results": spool.results,
+                "bytes": spool.bytes,
+                "most_bytes": self._config.spool.max_bytes,
+                "oldest_us": spool.oldest_us,
+                "dropped": [[run.first, run.last, run.reason] for run in self._outbox.dropped],
+            },
+            "assignment": {
+                "version": duty.version,
+                "targets": len(duty.probes),
+                "refused": dict(duty.refused),
+            },
+            "outcomes": dict(tally.outcomes),
+            "shed_runs": tally.shed,
+        }
+
+
+def write_atomically(path: Path, facts: dict[str, Any]) -> None:
+    """Replaces the file, so that a reader sees the old state or the new one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
+            json.dump(facts, file)
+        os.replace(file.name, path)
+    except OSError:
+        return

@@ -1,0 +1,65 @@
+"""What an uplink is opened with: where to, as whom, how protected."""
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+DEFAULT_PORT = 7443
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A collector's URL in its parts."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """`host:port`, with an IPv6 host in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it cannot leave this machine."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files for TLS; None: the system's authorities, no certificate of one's own."""
+
+    authorities: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How to reach the collector."""
+
+    address: Address
+    agent_id: str
+    token: str = field(repr=False)
+    tls: Tls = Tls()
+
+
+def parse_url(text: str) -> Address:
+    """Reads `grpc://host:port`; raises ValueError with a sentence."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a URL like grpc://host:7443: {error}") from None
+    if not parts.scheme or (not parts.hostname and parts.scheme != "memory"):
+        raise ValueError(f"{text!r} is not a URL like grpc://host:7443")
+    if parts.path not in ("", "/") or parts.query or parts.username:
+        raise ValueError(f"{text!r} has more than scheme, host and port")
+    return Address(parts.scheme, parts.hostname or "", port if port is not None else DEFAULT_PORT)
