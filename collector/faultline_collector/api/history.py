@@ -82,11 +82,12 @@ class History:
     def availability(self, question: AvailabilityQuestion) -> list[AvailabilityRow]:
         """A row for every service, region and step of the window, also where nothing is known."""
         since_us, until_us = question.window(self._clock())
+        step_us = question.step_us(until_us - since_us)
         fleet = self._board.fleet
         known_id("service", question.service, (service.id for service in fleet.services))
         known_id("region", question.region, (region.id for region in fleet.regions))
         pairs = _pairs(fleet, question)
-        starts = range(since_us, until_us, question.step_us)
+        starts = range(since_us, until_us, step_us)
         if len(pairs) * len(starts) > MOST_ROWS:
             raise BadQuestion(
                 f"step: would make {len(pairs) * len(starts)} rows, at most {MOST_ROWS} are allowed"
@@ -95,7 +96,7 @@ class History:
             AvailabilityQuery(
                 since_us=since_us,
                 until_us=until_us,
-                step_us=question.step_us,
+                step_us=step_us,
                 target_groups={t.id: t.service for t in fleet.targets if question.service in ("", t.service)},
                 agent_groups={a.id: a.region for a in fleet.agents if question.region in ("", a.region)},
             )

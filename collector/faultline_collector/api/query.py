@@ -12,6 +12,7 @@ import grpc.aio
 
 from faultline.v1 import query_pb2 as pb
 from faultline.v1 import query_pb2_grpc
+from faultline.v1.results_pb2 import Outcome
 from faultline_collector.api.board import Board
 from faultline_collector.api.events import TooManyReaders
 from faultline_collector.api.history import AvailabilityRow, History
@@ -51,6 +52,10 @@ class QueryServicer(query_pb2_grpc.QueryServicer):
     def __init__(self, board: Board, history: History) -> None:
         self._board = board
         self._history = history
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Answers on this server; it does so before it starts."""
+        query_pb2_grpc.add_QueryServicer_to_server(self, server)
 
     async def ListOutages(self, request: pb.ListOutagesRequest, context: Context) -> pb.ListOutagesResponse:
         """Outages, newest first."""
@@ -142,12 +147,9 @@ def _outages_question(request: pb.ListOutagesRequest) -> OutagesQuestion:
 
 
 def _availability_question(request: pb.AvailabilityRequest) -> AvailabilityQuestion:
-    window = _window(request)
-    whole = max(request.until_us - request.since_us, 1_000_000)
-    step = timedelta(microseconds=request.step_us or whole)
-    return read_question(
-        AvailabilityQuestion, window | {"step": step, "service": request.service, "region": request.region}
-    )
+    step = timedelta(microseconds=request.step_us) if request.step_us else None
+    words = {"step": step, "service": request.service, "region": request.region}
+    return read_question(AvailabilityQuestion, _window(request) | words)
 
 
 def _results_question(request: pb.ResultsRequest) -> ResultsQuestion:
@@ -236,7 +238,7 @@ def _result_message(row: Row) -> pb.ResultRow:
         offset_us=row.offset_us,
         received_us=row.received_us,
         attempt=row.attempt,
-        outcome=row.outcome,
+        outcome=Outcome.ValueType(row.outcome),
         status=row.status,
         family=row.family,
         flags=row.flags,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from faultline.config import Between, sentence
-from faultline.durations import Duration, parse_duration
+from faultline.durations import Duration, format_duration, parse_duration
 
 _SPACED_ZONE = re.compile(r" (\d\d:?\d\d)$")
 
@@ -94,20 +94,25 @@ class WindowQuestion(Question):
 class AvailabilityQuestion(WindowQuestion):
     """Availability by service and region."""
 
-    step: Duration = Field(default=timedelta(minutes=5), description="width of a row, 1s or more")
+    step: Duration | None = Field(
+        default=None, description="width of a row, 1s or more; the whole window by default"
+    )
     service: str = Field(default="", description="only this service")
     region: str = Field(default="", description="only this region")
 
     def window(self, now_us: int) -> tuple[int, int]:
         """As of the base; a begin that is relative to now is moved back to a whole step."""
         since_us, until_us = WindowQuestion.window(self, now_us)
-        if self.step < timedelta(seconds=1):
-            raise BadQuestion("step: is shorter than 1s, the least that is allowed")
-        return since_us - (since_us % self.step_us if self.since.ago is not None else 0), until_us
+        if self.step is None or self.since.ago is None:
+            return since_us, until_us
+        return since_us - since_us % self.step_us(0), until_us
 
-    @property
-    def step_us(self) -> int:
-        """The width of a row in microseconds."""
+    def step_us(self, window_us: int) -> int:
+        """The width of a row in microseconds; raises BadQuestion when it is too narrow."""
+        if self.step is None:
+            return window_us
+        if self.step < timedelta(seconds=1):
+            raise BadQuestion(f"step: {format_duration(self.step)} is shorter than 1s, the least allowed")
         return round(self.step.total_seconds() * 1e6)
 
 

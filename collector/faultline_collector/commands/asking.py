@@ -1,0 +1,60 @@
+"""What the commands that ask a collector have in common: its address, its errors, and how time is written."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+from faultline_collector.api.client import Client, Unanswered
+from faultline_collector.commands.tables import on_terminal
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+url_option = click.option(
+    "--url",
+    envvar="FAULTLINE_URL",
+    default="http://127.0.0.1:8080",
+    show_default=True,
+    help="Where the collector answers; also FAULTLINE_URL.",
+)
+utc_option = click.option("--utc", is_flag=True, help="Write times in UTC instead of the local zone.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+
+
+class Failed(click.ClickException):
+    """Raised when a command cannot do what was asked; ends with exit code 2 and one sentence."""
+
+    exit_code = 2
+
+
+@contextmanager
+def asking(url: str) -> Iterator[Client]:
+    """A client of the collector; what it cannot answer ends the command."""
+    try:
+        with Client(url) as client:
+            yield client
+    except Unanswered as error:
+        raise Failed(str(error)) from error
+
+
+def given(**asked: object) -> dict[str, str]:
+    """The parameters that were given, as the API reads them."""
+    return {name: str(value) for name, value in asked.items() if value not in (None, "", False)}
+
+
+def when(text: str | None, *, utc: bool, now: datetime | None = None) -> str:
+    """A time of the API: in a pipe in full, on a terminal the time of today, or the date and the time."""
+    if text is None:
+        return ""
+    at = datetime.fromisoformat(text).astimezone(UTC if utc else None)
+    if not on_terminal():
+        return at.isoformat(timespec="milliseconds")
+    today = (now or datetime.now(UTC)).astimezone(at.tzinfo).date()
+    return at.strftime("%H:%M:%S" if at.date() == today else "%Y-%m-%d %H:%M")
+
+
+def zone(*, utc: bool) -> str:
+    """The name of the zone in which times are written."""
+    return "UTC" if utc else datetime.now().astimezone().tzname() or "local"
