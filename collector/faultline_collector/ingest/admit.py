@@ -1,6 +1,6 @@
 """Which results are taken, and why the others are not."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,7 @@ class Admission:
     refusals: tuple[Refusal, ...] = ()
 
 
-def admit(batch: ResultBatch, assigned: Set[str]) -> Admission:
+def admit(batch: ResultBatch, assigned: frozenset[str]) -> Admission:
     """Separates what can be believed from what cannot, for an agent that is to probe `assigned`.
 
     A start is impossible more than 24 h after its receipt, for nothing is measured in the future. To the
@@ -69,8 +69,8 @@ def _oversize(batch: ResultBatch) -> Mask | None:
     return bad if bad.any() else None
 
 
-def _unknown_target(batch: ResultBatch, assigned: Set[str]) -> Mask | None:
-    if assigned.issuperset(batch.target_ids) if isinstance(assigned, frozenset) else False:
+def _unknown_target(batch: ResultBatch, assigned: frozenset[str]) -> Mask | None:
+    if assigned.issuperset(batch.target_ids):
         return None
     unknown: Mask = np.array([text not in assigned for text in batch.target_ids])[batch.target]
     return unknown
