@@ -12,7 +12,10 @@ from pydantic import ConfigDict, Field
 from faultline.config import BadConfig, Between, Settings, parse_data, read_data
 from faultline.durations import Duration
 from faultline_collector.config_checks import cross_problems
+from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.fleet import Fleet, Network, Provider, Region, Service, Target
+
+_FAMILIES = {"4": 4, "6": 6}
 
 SCHEMA_FILE = Path(__file__).with_name("config.schema.json")
 
@@ -121,7 +124,7 @@ class CollectorConfig(Settings):
     networks: tuple[NetworkSettings, ...] = ()
     providers: tuple[ProviderSettings, ...] = ()
     services: Annotated[tuple[ServiceSettings, ...], Field(min_length=1)]
-    correlation: Annotated[dict[str, Any], Field(default_factory=dict)]
+    correlation: Annotated[EngineSettings, Field(default_factory=EngineSettings)]
 
     def fleet(self) -> Fleet:
         """What the file says of the fleet: everything but the agents, which live in the registry."""
@@ -147,7 +150,6 @@ class CollectorConfig(Settings):
 
 
 def _target(service: ServiceSettings, component: ComponentSettings, target: TargetSettings) -> Target:
-    family = target.settings.get("family")
     return Target(
         id=target.id,
         service=service.id,
@@ -157,7 +159,7 @@ def _target(service: ServiceSettings, component: ComponentSettings, target: Targ
         interval_s=target.interval.total_seconds(),
         timeout_s=target.timeout.total_seconds() if target.timeout is not None else 0.0,
         home_region=target.home_region,
-        family=family if isinstance(family, int) else 0,
+        family=_FAMILIES.get(target.settings.get("family", ""), 0),
         regions=tuple(sorted(target.regions)),
         settings=target.settings,
     )

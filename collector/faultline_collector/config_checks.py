@@ -13,7 +13,9 @@ from ipaddress import ip_address
 from faultline.columns import MAX_ID_LENGTH
 from faultline.config import path_text
 from faultline.durations import format_duration, parse_duration
+from faultline_collector import stores
 from faultline_collector.probe_kinds import kind_problems
+from faultline_collector.registry import database
 
 MIN_INTERVAL = timedelta(seconds=1)
 MIN_RETENTION = timedelta(days=1)
@@ -208,6 +210,13 @@ def _is_guarded(listen: Node) -> bool:
     return bool(listen.data.get("tls")) or listen.data.get("plaintext_beyond_loopback") is True
 
 
+def _places(root: Node) -> Iterator[str]:
+    for name, find in (("store", stores.url_problem), ("registry", database.url_problem)):
+        url = root.text(name)
+        if url is not None and (said := find(url)):
+            yield root.problem(name, said)
+
+
 def _kinds(root: Node) -> Iterator[str]:
     for node in _targets(root):
         kind = node.text("kind")
@@ -217,6 +226,7 @@ def _kinds(root: Node) -> Iterator[str]:
 
 
 CHECKS: tuple[Callable[[Node], Iterable[str]], ...] = (
+    _places,
     _addresses,
     _ids,
     _country,

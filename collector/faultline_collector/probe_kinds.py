@@ -1,18 +1,19 @@
 """What agents can probe, as data: the JSON Schema that the agent's table of probes generates."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError, best_match
 
 from faultline.config import path_text
 
 SCHEMA_NAME = "probe-kinds.schema.json"
 
+_FORMATS = FormatChecker(formats=["regex"])
 _DURATION = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
 _TYPES = {
     "string": "text",
@@ -28,8 +29,6 @@ _TYPES = {
 @cache
 def kinds_schema() -> dict[str, Any]:
     """The schema: `$defs` holds one object schema a kind."""
-    if not (files("faultline") / SCHEMA_NAME).is_file():
-        return {}
     schema = json.loads((files("faultline") / SCHEMA_NAME).read_text(encoding="utf-8"))
     if not isinstance(schema, dict):
         raise TypeError(f"{SCHEMA_NAME} is not an object")
@@ -39,12 +38,10 @@ def kinds_schema() -> dict[str, Any]:
 def kind_problems(kind: str, settings: Mapping[str, object], path: tuple[int | str, ...]) -> Iterator[str]:
     """What is wrong with a target's kind and the settings of that kind: one sentence each."""
     schema = kinds_schema()
-    if not schema:
-        return
     if kind not in kinds(schema):
         yield f"{path_text((*path, 'kind'))}: {kind!r} is not one of {', '.join(kinds(schema))}"
         return
-    validator = Draft202012Validator(schema | {"$ref": f"#/$defs/{kind}"})
+    validator = Draft202012Validator(schema | {"$ref": f"#/$defs/{kind}"}, format_checker=_FORMATS)
     for error in sorted(
         validator.iter_errors(settings), key=lambda e: [str(part) for part in e.absolute_path]
     ):
@@ -81,9 +78,9 @@ def _said(keyword: str, value: str, rule: Any, schema: Any, message: str) -> str
     return form(value, rule) if form is not None else f"{value}: {message}"
 
 
-_FORMS = {
+_FORMS: dict[str, Callable[[str, Any], str]] = {
     "type": lambda value, allowed: f"{value} is not {_type_text(allowed)}",
-    "enum": lambda value, allowed: f"{value} is not one of {', '.join(str(item) for item in allowed)}",
+    "enum": lambda value, allowed: f"{value} is not one of {', '.join(repr(item) for item in allowed)}",
     "const": lambda value, allowed: f"{value} is not {allowed!r}",
     "minimum": lambda value, allowed: f"{value} is less than {allowed}",
     "maximum": lambda value, allowed: f"{value} is greater than {allowed}",
@@ -91,6 +88,8 @@ _FORMS = {
     "exclusiveMaximum": lambda value, allowed: f"{value} is not less than {allowed}",
     "minLength": lambda value, allowed: f"{value} has fewer than {allowed} characters",
     "maxLength": lambda value, allowed: f"{value} has more than {allowed} characters",
+    "format": lambda value, _: f"{value} is not a regular expression",
+    "maxProperties": lambda value, allowed: f"{value} holds more than {allowed}",
     "pattern": lambda value, allowed: f"{value} does not match {allowed}",
     "minItems": lambda value, allowed: f"{value} holds fewer than {allowed}",
     "maxItems": lambda value, allowed: f"{value} holds more than {allowed}",

@@ -18,11 +18,10 @@ class RegistryError(Exception):
 
 def open_engine(url: str) -> Engine:
     """Connects to the database at `url` and makes the tables that are missing."""
-    place = _parsed(url)
-    try:
-        engine = _sqlite(place) if place.get_backend_name() == "sqlite" else create_engine(place)
-    except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise RegistryError(f"{_shown(place)}: this kind of database is not known here: {error}") from error
+    if said := url_problem(url):
+        raise RegistryError(said)
+    place = make_url(url)
+    engine = _sqlite(place) if place.get_backend_name() == "sqlite" else create_engine(place)
     try:
         with writing(engine).begin() as connection:
             Table.metadata.create_all(connection)
@@ -37,13 +36,15 @@ def writing(engine: Engine) -> Engine:
     return engine.execution_options(writes=True)
 
 
-def _parsed(url: str) -> URL:
+def url_problem(url: str) -> str:
+    """Why a text cannot be the URL of a registry, in a sentence; empty when it can."""
     try:
-        return make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise RegistryError(
-            f"{url!r} is not a registry URL like sqlite:////var/lib/faultline/registry.db"
-        ) from error
+        make_url(url).get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        return f"{url!r} is not the URL of a registry like sqlite:////var/lib/faultline/registry.db"
+    except ModuleNotFoundError as error:
+        return f"{url!r} needs the Python package {error.name}, which is not installed"
+    return ""
 
 
 def _shown(place: URL) -> str:

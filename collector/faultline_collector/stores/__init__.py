@@ -31,10 +31,19 @@ STORES: dict[str, Callable[[str], Store]] = {
 """Stores by URL scheme; each is opened with what follows `scheme://`."""
 
 
+def url_problem(url: str) -> str:
+    """Why a text cannot be the URL of a store, in a sentence; empty when it can."""
+    scheme, colon, _ = url.partition("://")
+    if colon and scheme in STORES:
+        return ""
+    return (
+        f"{url!r} is not the URL of a store, which begins with {' or '.join(f'{name}://' for name in STORES)}"
+    )
+
+
 def open_store(url: str) -> Store:
     """Opens the store at `url`; raises StoreError with a sentence when it cannot."""
-    scheme, colon, place = url.partition("://")
-    if not colon or scheme not in STORES:
-        known = ", ".join(f"{name}://" for name in STORES)
-        raise StoreError(f"{url!r} is not the URL of a store: it begins with one of {known}", permanent=True)
+    if said := url_problem(url):
+        raise StoreError(said, permanent=True)
+    scheme, _, place = url.partition("://")
     return STORES[scheme](place)
