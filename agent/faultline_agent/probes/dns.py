@@ -25,14 +25,14 @@ class DnsProbe(Probe):
     target_form: ClassVar[str] = "NAME"
 
     name: str = Field(min_length=1, max_length=255, description="Name to ask for.")
-    type: Literal["A", "AAAA"] = Field("A", description='Record type: "A" or "AAAA".')
+    type: Literal["A", "AAAA"] = Field(default="A", description='Record type: "A" or "AAAA".')
     resolvers: Resolvers = Field(
-        (), description="Resolvers to ask, as address or address:port; none: the agent's own."
+        default=(), description="Resolvers to ask, as address or address:port; none: the agent's own."
     )
-    rcode: Rcode = Field("NOERROR", description="Answer code that is expected.")
-    answers: tuple[str, ...] = Field((), max_length=64, description="Addresses that are expected.")
+    rcode: Rcode = Field(default="NOERROR", description="Answer code that is expected.")
+    answers: tuple[str, ...] = Field(default=(), max_length=64, description="Addresses that are expected.")
     answers_match: Literal["any", "all"] = Field(
-        "any", description='Whether "any" or "all" of the expected addresses must be answered.'
+        default="any", description='Whether "any" or "all" of the expected addresses must be answered.'
     )
 
     @field_validator("name")

@@ -34,30 +34,30 @@ class HttpProbe(Probe):
         pattern=r"^https?://[^\s/?#]", max_length=2000, description="What to request, http:// or https://."
     )
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field(
-        "GET", description="Method of the request."
+        default="GET", description="Method of the request."
     )
     headers: dict[HeaderName, HeaderValue] = Field(
-        {}, max_length=50, description="Headers of the request, by name."
+        default={}, max_length=50, description="Headers of the request, by name."
     )
-    body: str = Field("", max_length=65_536, description="Body of the request, sent as UTF-8.")
+    body: str = Field(default="", max_length=65_536, description="Body of the request, sent as UTF-8.")
     follow_redirects: Annotated[int, Between(0, 20)] = Field(
-        5, description="Most redirects to follow; 0: the redirect itself is the answer."
+        default=5, description="Most redirects to follow; 0: the redirect itself is the answer."
     )
     statuses: tuple[Status, ...] = Field(
-        ("2xx",), min_length=1, max_length=50, description='Statuses that are good, as 204 or "2xx".'
+        default=("2xx",), min_length=1, max_length=50, description='Statuses that are good, as 204 or "2xx".'
     )
     header_matches: dict[HeaderName, Pattern] = Field(
-        {}, max_length=20, description="Regular expressions that headers of the answer must match, by name."
+        default={}, max_length=20, description="Regular expressions that headers of the answer must match, by name."
     )
-    body_contains: str = Field("", max_length=4096, description="Text that the body must contain.")
-    body_matches: Pattern = Field("", description="Regular expression that must be found in the body.")
-    body_lacks: str = Field("", max_length=4096, description="Text that the body must not contain.")
+    body_contains: str = Field(default="", max_length=4096, description="Text that the body must contain.")
+    body_matches: Pattern = Field(default="", description="Regular expression that must be found in the body.")
+    body_lacks: str = Field(default="", max_length=4096, description="Text that the body must not contain.")
     certificate_days: Annotated[int, Between(0, 3650)] = Field(
-        0, description="Days that the certificate must still be valid; 0: as long as it is valid now."
+        default=0, description="Days that the certificate must still be valid; 0: as long as it is valid now."
     )
-    family: Family = Field("any", description='Addresses to use: "4", "6" or "any".')
-    verify: bool = Field(True, description="Whether the certificate must be valid and the host's.")
-    ca_file: str | None = Field(None, description="File of authorities to trust; none: the system's.")
+    family: Family = Field(default="any", description='Addresses to use: "4", "6" or "any".')
+    verify: bool = Field(default=True, description="Whether the certificate must be valid and the host's.")
+    ca_file: str | None = Field(default=None, description="File of authorities to trust; none: the system's.")
 
     @field_validator("url")
     @classmethod

@@ -27,9 +27,9 @@ class TcpProbe(Probe):
 
     host: str = Field(min_length=1, max_length=255, description="Host name or address to connect to.")
     port: Annotated[int, Between(1, 65535)] = Field(description="Port to connect to.")
-    family: Family = Field("any", description='Addresses to use: "4", "6" or "any".')
-    send: str = Field("", max_length=4096, description="Text to send once connected, as UTF-8.")
-    expect: str = Field("", max_length=4096, description="Text that the answer must contain.")
+    family: Family = Field(default="any", description='Addresses to use: "4", "6" or "any".')
+    send: str = Field(default="", max_length=4096, description="Text to send once connected, as UTF-8.")
+    expect: str = Field(default="", max_length=4096, description="Text that the answer must contain.")
 
     @classmethod
     def read_target(cls, text: str) -> dict[str, object]:

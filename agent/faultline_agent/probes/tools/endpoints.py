@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Literal, NamedTuple
 
@@ -43,6 +44,7 @@ def _split(text: str) -> tuple[str, str | None]:
     return host, port if colon else None
 
 
+@lru_cache(maxsize=4096)
 def literal(host: str) -> IPv4Address | IPv6Address | None:
     """The address that `host` is, None when it is a name."""
     with suppress(ValueError):

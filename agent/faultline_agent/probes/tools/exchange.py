@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 import pycurl
@@ -77,6 +78,7 @@ PORTS = {"http": 80, "https": 443}
 """Default port of each scheme that is probed."""
 
 
+@lru_cache(maxsize=4096)
 def place(url: str) -> tuple[str, Endpoint]:
     """Scheme, and host and port of a URL; ValueError with a sentence when it cannot be requested."""
     try:

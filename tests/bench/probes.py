@@ -1,0 +1,225 @@
+"""CPU a probe and timing error of HTTP probes, new connection each, beside Debian's blackbox_exporter.
+
+One core runs what is measured, the other the server that answers after a known delay and, for blackbox, the
+client that asks it. The error is the measured first byte against the delay that the server really kept.
+"""
+
+import asyncio
+import json
+import os
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import perf_counter_ns
+from typing import cast
+
+import psutil
+import pycurl
+import uvloop
+
+from faultline.outcomes import Outcome
+from faultline_agent.probes.http import HttpProbe
+from faultline_agent.probes.tools import open_tools
+from tests.bench.rows import Row
+
+RATES = (100, 1000)
+SECONDS = 10
+WARM_UP = 1
+DELAY_S = 0.02
+BLACKBOX = "prometheus-blackbox-exporter"
+PEER = "blackbox_exporter"
+BLACKBOX_CONFIG = "modules: {http: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4}}}\n"
+PROCESSING = re.compile(rb'phase="processing"\} (\S+)')
+
+Measured = dict[int, list[int]]
+"""First bytes in microseconds by the number of the target, in the order of its probes."""
+
+
+class Responder(asyncio.Protocol):
+    """Answers `GET /NUMBER` after the delay and notes how long it really was."""
+
+    def __init__(self, kept_us: Measured) -> None:
+        self.kept_us = kept_us
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own is none by inheritance
+
+    def data_received(self, data: bytes) -> None:
+        number = int(data[5 : data.index(b" ", 5)])
+        asyncio.get_running_loop().call_later(DELAY_S, self.answer, number, perf_counter_ns())
+
+    def answer(self, number: int, since_ns: int) -> None:
+        self.kept_us.setdefault(number, []).append((perf_counter_ns() - since_ns) // 1000)
+        self.transport.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+        self.transport.close()
+
+
+async def serve() -> None:
+    """Prints its port; when its input ends, prints what delays it kept."""
+    kept_us: Measured = {}
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Responder(kept_us), "127.0.0.1", 0, backlog=4096)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+    print(json.dumps(kept_us))
+
+
+async def paced(rounds: int, rate: int, start: Callable[[int], Awaitable[None]]) -> None:
+    """Probes `rate` targets once a second each, whether or not the probes before have ended."""
+    loop, running = asyncio.get_running_loop(), set[asyncio.Future[None]]()
+    begin = loop.time()
+    for i in range(rounds * rate):
+        if (wait := begin + i / rate - loop.time()) > 0:
+            await asyncio.sleep(wait)
+        running.add(task := asyncio.ensure_future(start(i % rate)))
+        task.add_done_callback(running.discard)
+    await asyncio.gather(*running)
+
+
+async def run_engine(port: int, rate: int) -> None:
+    """The agent's side: probes at `rate`, prints CPU seconds and the first bytes."""
+    measured: Measured = {}
+    targets = [HttpProbe(url=f"http://127.0.0.1:{port}/{number}") for number in range(rate)]
+    async with open_tools() as tools:
+
+        async def one(number: int) -> None:
+            finding = await targets[number].run(tools, 5.0)
+            if finding.outcome is Outcome.OK:
+                measured.setdefault(number, []).append(finding.timings_us["first_byte"])
+
+        await paced(WARM_UP, rate, one)
+        before = _cpu_s()
+        await paced(SECONDS, rate, one)
+        print(json.dumps({"cpu_s": _cpu_s() - before, "measured": measured}))
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def measure_engine(core: int, port: int, rate: int) -> tuple[float, Measured]:
+    done = subprocess.run(_child("engine", str(port), str(rate), core=core), check=True, capture_output=True)
+    said = json.loads(done.stdout)
+    return said["cpu_s"], _by_number(said["measured"])
+
+
+async def ask_blackbox(exporter: psutil.Process, at: str, port: int, rate: int) -> tuple[float, Measured]:
+    """The peer's side: asks for probes at `rate` over connections that stay open; only its CPU counts."""
+    measured: Measured = {}
+    async with pycurl.AsyncCurlMulti() as multi:
+        idle: list[pycurl.Curl] = []
+
+        async def one(number: int) -> None:
+            handle = idle.pop() if idle else pycurl.Curl()
+            body = bytearray()
+            handle.setopt(pycurl.URL, f"{at}/probe?module=http&target=http://127.0.0.1:{port}/{number}")
+            handle.setopt(pycurl.WRITEFUNCTION, body.extend)
+            await multi.perform(handle)
+            idle.append(handle)
+            if b"probe_success 1" in body and (found := PROCESSING.search(body)):
+                measured.setdefault(number, []).append(int(float(found[1]) * 1e6))
+
+        await paced(WARM_UP, rate, one)
+        before = sum(exporter.cpu_times()[:2])
+        await paced(SECONDS, rate, one)
+        return sum(exporter.cpu_times()[:2]) - before, measured
+
+
+@contextmanager
+def blackbox(core: int) -> Iterator[tuple[psutil.Process, str]]:
+    """The exporter on a port of its own; gives the process and its address."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        config = Path(folder, "blackbox.yml")
+        config.write_text(BLACKBOX_CONFIG)
+        options = (f"--config.file={config}", "--web.listen-address=127.0.0.1:0", "--log.level=error")
+        command = ("taskset", "-c", str(core), BLACKBOX, *options)
+        process = stack.enter_context(subprocess.Popen(command))
+        stack.callback(process.terminate)
+        running = psutil.Process(process.pid)
+        yield running, f"http://127.0.0.1:{_listening(running)}"
+
+
+def _listening(process: psutil.Process) -> int:
+    for _ in range(1000):
+        ports = [c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+        if ports:
+            return int(ports[0])
+        time.sleep(0.01)
+    raise TimeoutError("blackbox_exporter does not listen")
+
+
+@contextmanager
+def target(core: int) -> Iterator[tuple[int, Measured]]:
+    """The server; its kept delays are there when the context has ended."""
+    command = _child("serve", core=core)
+    kept_us: Measured = {}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield int(process.stdout.readline()), kept_us
+        said, _ = process.communicate()
+        kept_us |= _by_number(json.loads(said))
+
+
+def _child(*arguments: str, core: int) -> list[str]:
+    return ["taskset", "-c", str(core), sys.executable, "-m", "tests.bench.probes", *arguments]
+
+
+def _by_number(said: dict[str, list[int]]) -> Measured:
+    return {int(number): us for number, us in said.items()}
+
+
+def errors_ms(kept_us: Measured, measured: Measured) -> list[float]:
+    """How far each measured first byte is from the delay that was kept; targets with a failure are left out."""
+    whole = [n for n, us in measured.items() if len(us) == len(kept_us[n]) == WARM_UP + SECONDS]
+    pairs = (zip(measured[n][WARM_UP:], kept_us[n][WARM_UP:], strict=True) for n in whole)
+    return sorted(abs(seen - kept) / 1000 for pair in pairs for seen, kept in pair)
+
+
+def figures(cpu_s: float, rate: int, errors: list[float]) -> dict[tuple[str, str], float]:
+    return {
+        ("cpu", "us/probe"): cpu_s * 1e6 / (rate * SECONDS),
+        ("first_byte_error_p50", "ms"): statistics.median(errors),
+        ("first_byte_error_p99", "ms"): errors[int(len(errors) * 0.99)],
+        ("good", "%"): 100 * len(errors) / (rate * SECONDS),
+    }
+
+
+def measure(rate: int, core: int, other: int) -> list[Row]:
+    with target(other) as (port, kept_us):
+        cpu_s, measured = measure_engine(core, port, rate)
+    ours = figures(cpu_s, rate, errors_ms(kept_us, measured))
+    rows = [Row(name=f"http_{rate}/s.{name}", value=value, unit=unit) for (name, unit), value in ours.items()]
+    if shutil.which(BLACKBOX) is None:
+        print(f"{BLACKBOX} is not installed: no peer", file=sys.stderr)
+        return rows
+    with target(other) as (port, kept_us), blackbox(core) as (exporter, at):
+        cpu_s, measured = uvloop.run(ask_blackbox(exporter, at, port, rate))
+    theirs = figures(cpu_s, rate, errors_ms(kept_us, measured))
+    for row, value in zip(rows, theirs.values(), strict=True):
+        row |= {"peer": PEER, "peer_value": value, "ratio": row["value"] / value}
+    return rows
+
+
+def run() -> list[Row]:
+    """Every rate, first the agent's engine, then blackbox_exporter."""
+    cores = sorted(os.sched_getaffinity(0))
+    core, other = cores[0], cores[-1]
+    os.sched_setaffinity(0, {other})
+    try:
+        return [row for rate in RATES for row in measure(rate, core, other)]
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+if __name__ == "__main__":
+    mode, *numbers = sys.argv[1:]
+    uvloop.run(serve() if mode == "serve" else run_engine(int(numbers[0]), int(numbers[1])))
