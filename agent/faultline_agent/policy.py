@@ -39,9 +39,9 @@ class Policy:
             return ""
         if self.only_networks:
             return f"this agent's policy does not allow {address}"
-        return (
-            "" if parsed.is_global else f"{address} is not a public address, and the policy does not allow it"
-        )
+        if parsed.is_global and not parsed.is_multicast:
+            return ""
+        return f"{address} is not a public address, and this agent's policy does not allow it"
 
 
 def network(text: str) -> Network:
@@ -63,8 +63,13 @@ def port_range(text: str | int) -> tuple[int, int]:
     return first, last
 
 
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
 def _plain(address: Address) -> Address:
     """An IPv4 address that is dressed as IPv6 is judged as what it is."""
-    if isinstance(address, IPv6Address):
-        return address.ipv4_mapped or address.sixtofour or address
-    return address
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address

@@ -10,14 +10,12 @@ from typing import Any, NoReturn
 
 from faultline_agent.config import AgentConfig
 from faultline_agent.outbox import Outbox
+from faultline_agent.process import birth_of
 from faultline_agent.runner import Runner
 from faultline_agent.station import VERSION, Station
 from faultline_agent.uplinks.pump import Link
 
 EVERY_S = 2.0
-
-STALE_S = 15.0
-"""A process that is there but has not written for so long does not work."""
 
 
 class StatusFile:
@@ -39,6 +37,7 @@ class StatusFile:
         self._runner = runner
         self._clock_us = clock_us
         self._started_us = clock_us()
+        self._birth = birth_of(os.getpid())
 
     async def run(self) -> NoReturn:
         """Writes until cancelled."""
@@ -58,6 +57,7 @@ class StatusFile:
             "version": VERSION,
             "state": state,
             "pid": os.getpid(),
+            "process": self._birth,
             "started_us": self._started_us,
             "written_us": self._clock_us(),
             "condition": self._station.condition,
@@ -95,6 +95,7 @@ def write_atomically(path: Path, facts: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
             json.dump(facts, file)
+        os.chmod(file.name, 0o644)
         os.replace(file.name, path)
     except OSError:
         return
