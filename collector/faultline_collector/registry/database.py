@@ -39,11 +39,12 @@ def writing(engine: Engine) -> Engine:
 def url_problem(url: str) -> str:
     """Why a text cannot be the URL of a registry, in a sentence; empty when it can."""
     try:
-        make_url(url).get_dialect()
+        place = make_url(url)
+        place.get_dialect().import_dbapi()
     except (ArgumentError, NoSuchModuleError, ValueError):
         return f"{url!r} is not the URL of a registry like sqlite:////var/lib/faultline/registry.db"
     except ModuleNotFoundError as error:
-        return f"{url!r} needs the Python package {error.name}, which is not installed"
+        return f"{_shown(place)} needs the Python package {error.name}, which is not installed"
     return ""
 
 

@@ -1,18 +1,17 @@
 """`memory://`: results in numpy columns, bounded in number; for tests and for trying things out."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from threading import Lock
 
 import numpy as np
 
-from faultline.columns import Flag
-from faultline.outcomes import Outcome
 from faultline.ranges import Ranges
-from faultline_collector.results import Int64, Mask, ResultBatch, Source, concatenate
+from faultline_collector.results import Mask, ResultBatch, Source, concatenate
+from faultline_collector.stores.availability import count_availability
 from faultline_collector.stores.ledger import Ledger
-from faultline_collector.stores.order import DAY_US, MINUTE_US, kept_timings, newest, pages, step_us
+from faultline_collector.stores.order import DAY_US, kept_timings, newest, pages
 from faultline_collector.stores.store import (
     AvailabilityCount,
     AvailabilityQuery,
@@ -61,20 +60,7 @@ class MemoryStore:
 
     def availability(self, query: AvailabilityQuery) -> list[AvailabilityCount]:
         """See `Store`."""
-        everything = self._everything()
-        judged = everything.judged_us
-        targets = _codes(everything.target_ids, query.target_groups)
-        agents = _codes([s.agent_id for s in everything.sources], query.agent_groups)
-        keep = (judged >= query.since_us) & (judged < query.until_us)
-        if len(everything):
-            keep &= (targets[everything.target] >= 0) & (agents[everything.source] >= 0)
-        found = everything.select(keep)
-        if not len(found):
-            return []
-        step = (found.judged_us - query.since_us) // step_us(query)
-        keys = np.stack([targets[found.target], agents[found.source], step])
-        groups, place = np.unique(keys, axis=1, return_inverse=True)
-        return _counts(query, found, groups, place.reshape(-1))
+        return count_availability(self._everything(), query)
 
     def expire(self, before_us: int) -> int:
         """See `Store`."""
@@ -123,46 +109,3 @@ def _selected(results: ResultBatch, query: ResultQuery) -> Mask:
         wanted = [i for i, target in enumerate(results.target_ids) if target in query.target_ids]
         keep &= np.isin(results.target, wanted)
     return keep
-
-
-def _codes(ids: Sequence[str], groups: Mapping[str, str]) -> Int64:
-    """The place of each id's group among the sorted groups, -1 without one."""
-    places = {group: i for i, group in enumerate(sorted(set(groups.values())))}
-    return np.array([places[groups[i]] if i in groups else -1 for i in ids], np.int64)
-
-
-def _counts(
-    query: AvailabilityQuery, found: ResultBatch, groups: Int64, place: Int64
-) -> list[AvailabilityCount]:
-    unknown = (found.outcome == Outcome.INCONCLUSIVE) | ((found.flags & Flag.SATURATED) != 0)
-    ok = ~unknown & (found.outcome == Outcome.OK)
-    number = groups.shape[1]
-    oks, unknowns, alls = (np.bincount(place[mask], minlength=number) for mask in (ok, unknown, slice(None)))
-    known = _known_us(query, found.judged_us[~unknown], place[~unknown], number)
-    target_names = sorted(set(query.target_groups.values()))
-    agent_names = sorted(set(query.agent_groups.values()))
-    return [
-        AvailabilityCount(
-            target_group=target_names[groups[0, i]],
-            agent_group=agent_names[groups[1, i]],
-            start_us=query.since_us + int(groups[2, i]) * step_us(query),
-            ok=int(oks[i]),
-            failed=int(alls[i] - oks[i] - unknowns[i]),
-            unknown=int(unknowns[i]),
-            known_us=int(known[i]),
-        )
-        for i in range(number)
-    ]
-
-
-def _known_us(query: AvailabilityQuery, judged: Int64, place: Int64, number: int) -> Int64:
-    """Microseconds of each group's step that lie in a minute with a result that tells something."""
-    minutes = np.unique(
-        np.stack([place, judged // MINUTE_US, (judged - query.since_us) // step_us(query)]), axis=1
-    )
-    group, minute, step = minutes
-    begin = np.maximum(minute * MINUTE_US, query.since_us + step * step_us(query))
-    end = np.minimum((minute + 1) * MINUTE_US, query.since_us + (step + 1) * step_us(query))
-    known = np.zeros(number, np.int64)
-    np.add.at(known, group, np.minimum(end, query.until_us) - begin)
-    return known
