@@ -26,6 +26,7 @@ class Shot:
     scene: str
     fragment: str = ""
     whole: bool = False
+    click: str = ""
 
 
 SHOTS = (
@@ -37,6 +38,8 @@ SHOTS = (
     Shot("outage-phone-dark", PHONE, "dark", "global", "#outage=global-twitter"),
     Shot("whole-desktop-light", DESKTOP, "light", "global", whole=True),
     Shot("whole-phone-dark", PHONE, "dark", "global", whole=True),
+    Shot("zoom-phone-light", PHONE, "light", "regional", "#service=twitter", click=".map .bar button"),
+    Shot("region-desktop-dark", DESKTOP, "dark", "global", click="[data-region=in-west]"),
     Shot("calm-phone-light", PHONE, "light", "calm"),
     Shot("blind-desktop-dark", DESKTOP, "dark", "blind"),
 )
@@ -57,6 +60,8 @@ def take(browser: Browser, shot: Shot, folder: Path) -> None:
         page = context.new_page()
         page.goto(stage.url + shot.fragment)
         settle(page)
+        if shot.click:
+            page.click(shot.click)
         page.screenshot(path=folder / f"{shot.name}.png", full_page=shot.whole)
         context.close()
 

@@ -7,7 +7,7 @@ import type { Region } from './wire';
 import { countryName } from './words';
 
 export const WIDTH = 960;
-export const HEIGHT = 430;
+export const HEIGHT = 452;
 
 export interface Land {
   /** ISO 3166-1 alpha-2; empty where the atlas knows none. */
@@ -31,8 +31,9 @@ const alpha2 = new Map((codes as string[][]).map(([two, , numeric]) => [numeric 
 
 /** Equal Earth: areas are true, so that a big country does not look like a bigger outage than it is. */
 export const projection: GeoProjection = geoEqualEarth()
-  .scale(172)
-  .translate([WIDTH / 2 - 18, HEIGHT / 2 + 28]);
+  .rotate([-11, 0]) // the map's edge runs through the Bering Strait, so that no land is cut
+  .scale(189)
+  .translate([WIDTH / 2 - 2, 252]);
 
 /** The countries as paths; fetched as a file of its own, so that the sentence on top need not wait for it. */
 export async function loadLands(): Promise<Land[]> {

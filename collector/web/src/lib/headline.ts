@@ -6,12 +6,14 @@ import { counted, inCountry, listed } from './words';
 export interface Headline {
   text: string;
   health: Health;
+  /** What else there is, for a smaller line; empty when there is nothing. */
+  rest: string;
 }
 
 /** The one sentence on top: about the service that was chosen, or about everything. */
 export function headline(world: World, serviceId: string | null): Headline {
   const blind = blindness(world);
-  if (blind) return { text: blind, health: 'unknown' };
+  if (blind) return { text: blind, health: 'unknown', rest: '' };
   const service = world.services.find((s) => s.id === serviceId);
   return service ? ofService(world, service) : ofEverything(world);
 }
@@ -28,36 +30,37 @@ function blindness(world: World): string | null {
 
 function ofEverything(world: World): Headline {
   const open = openOutages(world.outages).filter((o) => o.scope !== 'collector');
+  const own = open.filter((o) => o.scope === 'agent');
   const first = open[0];
   if (!first) return allFine(world);
-  const more = open.length - 1;
-  const text = sentence(world, first);
-  const rest = more > 0 ? ` And ${counted(more, 'more outage')}.` : '';
-  return { text: text + rest, health: first.scope === 'agent' ? 'ok' : healthOf(first) };
+  if (first.scope === 'agent') return { text: sentence(world, first), health: 'ok', rest: '' };
+  const more = open.length - own.length - 1;
+  const rest = more > 0 ? `And ${counted(more, 'more outage')}, of smaller scope or later.` : '';
+  return { text: sentence(world, first), health: healthOf(first), rest };
 }
 
 function allFine(world: World): Headline {
   const failing = world.services.filter((s) => isFailing(s.health));
   if (failing.length > 0) {
-    return { text: `${listed(failing.map((s) => s.name))} may be failing. We are checking.`, health: 'suspected' };
+    return { text: `${listed(failing.map((s) => s.name))} may be failing. We are checking.`, health: 'suspected', rest: '' };
   }
   const seen = world.regions.filter((r) => r.health !== 'unknown');
-  if (seen.length === 0) return { text: 'No results yet: we cannot say anything.', health: 'unknown' };
-  return { text: `All services look fine from ${regionsOf(seen.length, world.regions.length)}.`, health: 'ok' };
+  if (seen.length === 0) return { text: 'No results yet: we cannot say anything.', health: 'unknown', rest: '' };
+  return { text: `All services look fine from ${regionsOf(seen.length, world.regions.length)}.`, health: 'ok', rest: '' };
 }
 
 function ofService(world: World, service: Service): Headline {
   const felt = openOutages(world.outages).find((o) => concerns(o, service.id, world));
-  if (felt) return { text: sentence(world, felt, service), health: healthOf(felt) };
+  if (felt) return { text: sentence(world, felt, service), health: healthOf(felt), rest: '' };
   const asked = world.regions.filter((r) => service.id in r.services);
   const seen = asked.filter((r) => r.services[service.id] !== 'unknown');
   const failing = seen.filter((r) => isFailing(r.services[service.id] ?? 'unknown'));
   if (failing.length > 0) {
     const from = failing.length === seen.length ? 'everywhere' : `from ${whence(failing, world)}`;
-    return { text: `${service.name} may be failing ${from}. We are checking.`, health: 'suspected' };
+    return { text: `${service.name} may be failing ${from}. We are checking.`, health: 'suspected', rest: '' };
   }
-  if (seen.length === 0) return { text: `We have no data about ${service.name}.`, health: 'unknown' };
-  return { text: `${service.name} works from ${regionsOf(seen.length, asked.length)}.`, health: 'ok' };
+  if (seen.length === 0) return { text: `We have no data about ${service.name}.`, health: 'unknown', rest: '' };
+  return { text: `${service.name} works from ${regionsOf(seen.length, asked.length)}.`, health: 'ok', rest: '' };
 }
 
 /** One outage in plain words; named by `service` where a provider takes that service down. */
@@ -78,7 +81,7 @@ export function sentence(world: World, outage: Outage, service?: Service): strin
         ? `The networks of ${name} are in trouble. Services themselves look fine.`
         : `The network ${name} is in trouble. Services themselves look fine.`;
     case 'agent':
-      return `One of our own probes is in trouble (${outage.subject.id}). The services look fine.`;
+      return `One of our agents is in trouble (${outage.subject.id}). The services look fine.`;
     case 'collector':
       return 'We cannot see right now: the collector has lost contact with its agents.';
   }

@@ -7,8 +7,8 @@ export const HEALTHS: readonly Health[] = ['ok', 'suspected', 'degraded', 'down'
 
 export const WORD: Record<Health, string> = {
   ok: 'works',
-  suspected: 'may be failing',
-  degraded: 'partly failing',
+  suspected: 'suspected',
+  degraded: 'degraded',
   down: 'down',
   unknown: 'no data',
 };

@@ -12,10 +12,14 @@ export class Live {
   heardAt = $state(0);
   /** Since when there is no connection; null while there is one. */
   lostAt = $state<number | null>(null);
+  /** What the collector says is wrong with itself; empty when nothing is. */
+  ailing = $state('');
   now = $state(Date.now());
 
   /** What is shown must not be taken for the present. */
-  readonly stale = $derived(this.lostAt !== null || (this.heardAt > 0 && this.now - this.heardAt > STALE_MS));
+  readonly stale = $derived(
+    this.lostAt !== null || this.ailing !== '' || (this.heardAt > 0 && this.now - this.heardAt > STALE_MS),
+  );
 
   #events: EventSource | null = null;
   #retries = 0;
@@ -68,6 +72,7 @@ export class Live {
   #heard(): void {
     this.now = this.heardAt = Date.now();
     this.lostAt = null;
+    this.ailing = '';
   }
 
   #lose(): void {
@@ -89,9 +94,11 @@ export class Live {
     if (this.#asking || this.lostAt !== null) return;
     this.#asking = true;
     try {
-      const answer = await fetch('/api/v1/state', { cache: 'no-cache', signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
-      if (!answer.ok) throw new Error(`state: ${answer.status}`);
-      const world = (await answer.json()) as World;
+      const signal = AbortSignal.timeout(ASK_TIMEOUT_MS);
+      const health = await fetch('/healthz', { signal });
+      this.ailing = health.ok ? '' : ((await health.json()) as { problem: string }).problem;
+      if (this.ailing) return;
+      const world = (await (await fetch('/api/v1/state', { cache: 'no-cache', signal })).json()) as World;
       const missed = world.version !== this.world?.version;
       this.#take(world);
       if (missed) this.#reconnect();

@@ -5,13 +5,34 @@ const DAY = 24 * 3600 * 1000;
 const WIDTH: Record<Scope, number> = { collector: 6, global: 5, provider: 4, regional: 3, network: 2, agent: 1 };
 
 export const SCOPE_WORD: Record<Scope, string> = {
-  global: 'Everyone',
+  global: 'Global',
   provider: 'Provider',
   regional: 'Regional',
   network: 'Network',
-  agent: 'One probe',
-  collector: 'Our view',
+  agent: 'Agent',
+  collector: 'Collector',
 };
+
+const LAYER_WORD: Record<string, string> = {
+  dns: 'names do not resolve',
+  connect: 'no connection',
+  tls: 'encryption fails',
+  http: 'server errors',
+  content: 'wrong content',
+  timeout: 'no answer in time',
+  latency: 'slow',
+  silence: 'silence',
+};
+
+/** What fails, in words; a layer that has none is named as it is. */
+export function layerWord(layer: string): string {
+  return LAYER_WORD[layer] ?? layer;
+}
+
+/** "99 %"; never the certainty that no measurement has. */
+export function sureness(confidence: number): string {
+  return confidence >= 0.99 ? 'more than 99 % sure' : `${Math.floor(confidence * 100)} % sure`;
+}
 
 export function isOpen(outage: Outage): boolean {
   return outage.state !== 'resolved' && outage.state !== 'withdrawn';
