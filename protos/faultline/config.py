@@ -34,7 +34,7 @@ class Between:
 
     def _check(self, value: float) -> float:
         if not self.low <= value <= self.high:
-            raise PydanticCustomError("between", "", {"low": f"{self.low:g}", "high": f"{self.high:g}"})
+            raise PydanticCustomError("between", "", {"low": f"{self.low:.12g}", "high": f"{self.high:.12g}"})
         return value
 
 

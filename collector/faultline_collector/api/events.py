@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -57,16 +57,20 @@ class Reader:
         self._events.append(change)
         self._wake.set()
 
+    def pop(self) -> Event:
+        """Takes the oldest."""
+        return self._events.popleft()
+
     def close(self) -> None:
         """Ends the stream after what is queued."""
         self._closed = True
         self._wake.set()
 
-    async def changes(self, heartbeat_s: float) -> AsyncIterator[Event | None]:
+    async def changes(self, heartbeat_s: float) -> AsyncGenerator[Event | None, None]:
         """Yields changes as they come, and None after each `heartbeat_s` without any."""
         while True:
             while self._events:
-                yield self._events.popleft()
+                yield self.pop()
             if self._closed:
                 return
             self._wake.clear()

@@ -1,16 +1,14 @@
 """What the commands that ask a collector have in common: its address, its errors, and how time is written."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import IO, Any
 
 import click
 
 from faultline_collector.api.client import Client, Unanswered
 from faultline_collector.commands.tables import on_terminal
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 url_option = click.option(
     "--url",
@@ -27,6 +25,10 @@ class Failed(click.ClickException):
     """Raised when a command cannot do what was asked; ends with exit code 2 and one sentence."""
 
     exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Prints the sentence alone."""
+        click.echo(self.format_message(), file=file, err=file is None)
 
 
 @contextmanager
