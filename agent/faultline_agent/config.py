@@ -3,15 +3,16 @@
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from faultline.columns import MAX_ID_LENGTH
-from faultline.config import Settings
+from faultline.config import BadConfig, Settings, parse_data
 from faultline.durations import Duration, format_duration
 from faultline_agent.policy import Policy, network, port_range
 from faultline_agent.probes import PROBES
+from faultline_agent.probes.probe import Probe
 from faultline_agent.sizes import Size
 from faultline_agent.uplinks import UPLINKS
 from faultline_agent.way import Tls, parse_url
@@ -84,6 +85,10 @@ class TlsSettings(Settings):
             raise ValueError("certificate and key come together or not at all")
         return self
 
+    def files(self) -> Tls:
+        """The files as the uplink takes them."""
+        return Tls(self.authorities, self.certificate, self.key)
+
 
 class SpoolSettings(Settings):
     """Where results wait until the collector has them."""
@@ -103,10 +108,22 @@ class ReferenceTarget(Settings):
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
     kind: Annotated[str, AfterValidator(_checked_kind)] = Field(description="Probe kind; the rest is for it.")
 
+    @model_validator(mode="after")
+    def _known(self) -> "ReferenceTarget":
+        try:
+            self.probe()
+        except BadConfig as error:
+            raise ValueError("; ".join(error.problems)) from None
+        return self
+
+    def probe(self) -> Probe:
+        """The probe; raises BadConfig."""
+        return parse_data(self.model_extra or {}, PROBES[self.kind], self.kind)
+
     @property
-    def settings(self) -> dict[str, Any]:
-        """The settings of the probe kind."""
-        return dict(self.model_extra or {})
+    def name(self) -> str:
+        """What people recognise it by: `tcp 1.1.1.1 443`."""
+        return " ".join([self.kind, *(str(value) for value in (self.model_extra or {}).values())])
 
 
 class ReferenceSettings(Settings):
@@ -192,7 +209,3 @@ class AgentConfig(Settings):
     def status_path(self) -> Path:
         """Where the status is written."""
         return self.status or self.spool.path.with_name(self.spool.path.name + ".status.json")
-
-    def tls_files(self) -> Tls:
-        """The files as the uplink takes them."""
-        return Tls(self.tls.authorities, self.tls.certificate, self.tls.key)

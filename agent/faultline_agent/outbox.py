@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from faultline.ranges import Ranges
+from faultline_agent.clocks import Clocks
 from faultline_agent.results import Encode, Result
 from faultline_agent.spool import Parcel, Spool, SpoolState
 from faultline_agent.uplinks.uplink import DroppedRange
@@ -17,10 +18,10 @@ Answer = TypeVar("Answer")
 class Outbox:
     """Every call goes to the spool's own thread, one after the other."""
 
-    def __init__(self, spool: Spool, encode: Encode, clock_us: Callable[[], int]) -> None:
+    def __init__(self, spool: Spool, encode: Encode, clocks: Clocks) -> None:
         self._spool = spool
         self._encode = encode
-        self._clock_us = clock_us
+        self._clocks = clocks
         self._thread = ThreadPoolExecutor(1, "spool")
         self.changed = asyncio.Event()
         """Set whenever something was added or forgotten; who waits clears it."""
@@ -36,7 +37,7 @@ class Outbox:
 
     async def append(self, results: Sequence[Result], lost: int = 0) -> None:
         """Stores results for good, and drops what the spool has no room or time for."""
-        now_us = self._clock_us()
+        now_us = self._clocks.wall_us()
         await self._do(self._spool.append, results, self._encode, now_us, lost)
         evicted = await self._do(self._spool.evict, now_us)
         await self._look(dropped=bool(evicted or lost))

@@ -1,10 +1,12 @@
 """Probes the agent's references, so that its own health can be judged."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NoReturn
 
+from faultline.outcomes import Outcome
 from faultline_agent.attempt import attempt
+from faultline_agent.clocks import Clocks
 from faultline_agent.health import Condition, OwnHealth
 from faultline_agent.log import Log
 from faultline_agent.probes.probe import Probe, Tools
@@ -24,15 +26,15 @@ class References:
         probes: Mapping[str, Probe],
         tools: Tools,
         log: Log,
+        clocks: Clocks,
         *,
         every_s: float,
-        axis: Callable[[], float],
     ) -> None:
         self._probes = probes
         self._tools = tools
         self._log = log
         self._every_s = every_s
-        self._axis = axis
+        self._clocks = clocks
         self._health = OwnHealth(tuple(probes), fresh_s=2 * every_s + REFERENCE_LIMIT_S)
         self._checking = asyncio.Lock()
         self._began = float("-inf")
@@ -41,12 +43,12 @@ class References:
     @property
     def condition(self) -> Condition:
         """The agent's own health now."""
-        return self._health.condition(self._axis())
+        return self._health.condition(self._clocks.axis_s())
 
     async def run(self) -> NoReturn:
         """Checks until cancelled."""
         while True:
-            await self.confirm(self._axis())
+            await self.confirm(self._clocks.axis_s())
             await asyncio.sleep(self._every_s)
 
     async def confirm(self, ended: float) -> Condition:
@@ -58,7 +60,7 @@ class References:
         return self.condition
 
     async def _check(self) -> None:
-        began = self._axis()
+        began = self._clocks.axis_s()
         async with asyncio.TaskGroup() as group:
             for name, probe in self._probes.items():
                 group.create_task(self._check_one(name, probe))
@@ -71,4 +73,6 @@ class References:
 
     async def _check_one(self, name: str, probe: Probe) -> None:
         finding = await attempt(probe, self._tools, REFERENCE_LIMIT_S, name, self._log)
-        self._health.note(name, self._axis(), ok=finding.outcome.word == "ok", sentence=finding.detail)
+        self._health.note(
+            name, self._clocks.axis_s(), ok=finding.outcome is Outcome.OK, sentence=finding.detail
+        )

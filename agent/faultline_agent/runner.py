@@ -1,7 +1,7 @@
 """Runs the schedule: starts what is due, and makes results of what is found."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from typing import NoReturn
@@ -9,6 +9,7 @@ from typing import NoReturn
 from faultline.columns import Flag
 from faultline.outcomes import Outcome
 from faultline_agent.attempt import attempt
+from faultline_agent.clocks import Clocks
 from faultline_agent.guard import LoadGuard
 from faultline_agent.health import Condition
 from faultline_agent.log import Log
@@ -25,7 +26,7 @@ MOST_AT_ONCE = 1_000
 
 
 class Runner:
-    """Holds the assignment's probes; `axis` gives seconds that never step, `clock_us` the wall's time."""
+    """Holds the probes of the assignment, and runs each when it is due."""
 
     def __init__(
         self,
@@ -35,9 +36,7 @@ class Runner:
         recorder: Recorder,
         tools: Tools,
         log: Log,
-        *,
-        axis: Callable[[], float],
-        clock_us: Callable[[], int],
+        clocks: Clocks,
         random: Random,
     ) -> None:
         self._schedule = schedule
@@ -46,8 +45,7 @@ class Runner:
         self._recorder = recorder
         self._tools = tools
         self._log = log
-        self._axis = axis
-        self._clock_us = clock_us
+        self._clocks = clocks
         self._random = random
         self._probes: Mapping[str, Probe] = {}
         self._changed = asyncio.Event()
@@ -57,13 +55,13 @@ class Runner:
     def take(self, probes: Sequence[tuple[AssignedTarget, Probe]]) -> Changes:
         """Takes over what is to be probed; what is unchanged goes on as it is."""
         self._probes = {target.target_id: probe for target, probe in probes}
-        changes = self._schedule.reconcile([target for target, _ in probes], self._axis())
+        changes = self._schedule.reconcile([target for target, _ in probes], self._clocks.axis_s())
         self._changed.set()
         return changes
 
     def hasten(self, order: ProbeNow, for_s: float) -> int:
         """Plans extra runs for so long; says of how many targets."""
-        now = self._axis()
+        now = self._clocks.axis_s()
         taken = self._schedule.hasten(order, now, now + for_s)
         self._changed.set()
         return taken
@@ -77,15 +75,16 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             while True:
                 self._changed.clear()
-                for run in self._schedule.due(self._axis()):
+                for run in self._schedule.due(self._clocks.axis_s()):
                     self._start(group, run)
                 await self._rest()
 
     async def _rest(self) -> None:
         """Until something is due, or the plan has changed."""
         next_at = self._schedule.next_at()
+        rest_s = None if next_at is None else max(0.0, next_at - self._clocks.axis_s())
         try:
-            async with asyncio.timeout(None if next_at is None else max(0.0, next_at - self._axis())):
+            async with asyncio.timeout(rest_s):
                 await self._changed.wait()
         except TimeoutError:
             pass
@@ -100,7 +99,7 @@ class Runner:
         group.create_task(self._run(run, self._probes[run.target.target_id]))
 
     async def _run(self, run: Run, probe: Probe) -> None:
-        started_us, was_saturated = self._clock_us(), self._guard.saturated
+        started_us, was_saturated = self._clocks.wall_us(), self._guard.saturated
         try:
             limit_s = time_limit_s(run.target)
             finding = await attempt(probe, self._tools, limit_s, run.target.target_id, self._log)
@@ -112,13 +111,13 @@ class Runner:
         self._record(run, started_us, as_seen_by(condition, finding), flags)
 
     def _finish(self, run: Run, *, failed: bool) -> None:
-        self._schedule.finished(run, self._axis(), failed=failed, may_retry=self._guard.shed == 0.0)
+        self._schedule.finished(run, self._clocks.axis_s(), failed=failed, may_retry=self._guard.shed == 0.0)
         self._changed.set()
 
     async def _condition(self, finding: Finding) -> Condition:
         """Before it speaks against a target, the agent looks at itself."""
         if finding.outcome.failed:
-            return await self._references.confirm(self._axis())
+            return await self._references.confirm(self._clocks.axis_s())
         return self._references.condition
 
     def _record(self, run: Run, started_us: int, finding: Finding, flags: int) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
@@ -10,6 +9,7 @@ from uuid import uuid4
 
 from faultline.ranges import Ranges
 from faultline_agent.attempt import attempt
+from faultline_agent.clocks import Clocks
 from faultline_agent.guard import LoadGuard
 from faultline_agent.load import LoadWatch
 from faultline_agent.log import Log
@@ -45,14 +45,14 @@ class Steps:
         self.told.append({"step": step, "at_us": round((time.monotonic() - self.began) * 1e6), **facts})
 
 
-class Station:
-    """Meets the pump's `Station`."""
+class AgentStation:
+    """Meets `Station`."""
 
     def __init__(
         self,
         agent_id: str,
-        outbox: Outbox,
         policy: Policy,
+        outbox: Outbox,
         guard: LoadGuard,
         load: LoadWatch,
         references: References,
@@ -60,8 +60,7 @@ class Station:
         runner: Runner,
         tools: ProbeTools,
         log: Log,
-        *,
-        clock_us: Callable[[], int],
+        clocks: Clocks,
     ) -> None:
         self._agent_id = agent_id
         self._outbox = outbox
@@ -73,7 +72,7 @@ class Station:
         self._runner = runner
         self._tools = tools
         self._log = log
-        self._clock_us = clock_us
+        self._clocks = clocks
         self._boot_id = uuid4().hex
         self.duty = Duty()
 
@@ -94,14 +93,14 @@ class Station:
             spool_id=self._outbox.spool_id,
             version=VERSION,
             assignment_version=self.duty.version,
-            clock_us=self._clock_us(),
+            clock_us=self._clocks.wall_us(),
             unacknowledged=unacknowledged,
             kinds=tuple(PROBES),
         )
 
     def heartbeat(self, round_trip_us: int) -> Heartbeat:
         """The agent's state now."""
-        state, now_us = self._outbox.state, self._clock_us()
+        state, now_us = self._outbox.state, self._clocks.wall_us()
         lag_us, cpu_ppm = self._load.take()
         return Heartbeat(
             clock_us=now_us,
@@ -149,16 +148,16 @@ class Station:
 
     def hasten(self, order: ProbeNow) -> None:
         """Plans extra probes until the time that the collector named."""
-        for_s = (order.until_us - self._clock_us()) / 1e6
+        for_s = (order.until_us - self._clocks.wall_us()) / 1e6
         taken = self._runner.hasten(order, for_s)
         self._log.info("probing now", targets=taken, cadence_s=order.cadence_s, for_s=round(for_s, 1))
 
     async def explain(self, order: Explain) -> Evidence | None:
         """Tells the story of one probe; what else may be asked for comes with later versions."""
         probe = self._runner.probe_of(order.target_id)
-        if probe is None or "story" not in order.kinds or order.until_us < self._clock_us():
+        if probe is None or "story" not in order.kinds or order.until_us < self._clocks.wall_us():
             return None
-        steps, gathered_us = Steps(), self._clock_us()
+        steps, gathered_us = Steps(), self._clocks.wall_us()
         tools = replace(self._tools, story=steps)
         finding = await attempt(probe, tools, STORY_LIMIT_S, order.target_id, self._log)
         told = {"outcome": finding.outcome.word, "detail": finding.detail, "steps": steps.told}

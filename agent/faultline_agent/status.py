@@ -4,16 +4,16 @@ import asyncio
 import json
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from faultline_agent.clocks import Clocks
 from faultline_agent.config import AgentConfig
+from faultline_agent.conversation import Link
 from faultline_agent.outbox import Outbox
 from faultline_agent.process import birth_of
 from faultline_agent.runner import Runner
-from faultline_agent.station import VERSION, Station
-from faultline_agent.uplinks.pump import Link
+from faultline_agent.station import VERSION, AgentStation
 
 EVERY_S = 2.0
 
@@ -24,19 +24,19 @@ class StatusFile:
     def __init__(
         self,
         config: AgentConfig,
-        station: Station,
+        station: AgentStation,
         outbox: Outbox,
         link: Link,
         runner: Runner,
-        clock_us: Callable[[], int],
+        clocks: Clocks,
     ) -> None:
         self._config = config
         self._station = station
         self._outbox = outbox
         self._link = link
         self._runner = runner
-        self._clock_us = clock_us
-        self._started_us = clock_us()
+        self._clocks = clocks
+        self._started_us = clocks.wall_us()
         self._birth = birth_of(os.getpid())
 
     async def run(self) -> NoReturn:
@@ -59,7 +59,7 @@ class StatusFile:
             "pid": os.getpid(),
             "process": self._birth,
             "started_us": self._started_us,
-            "written_us": self._clock_us(),
+            "written_us": self._clocks.wall_us(),
             "condition": self._station.condition,
             "collector": {
                 "url": self._config.collector,

@@ -9,7 +9,7 @@ import click
 import uvloop
 
 from faultline.config import BadConfig, read_config
-from faultline_agent.app import reference_probes, serve
+from faultline_agent.app import serve
 from faultline_agent.config import AgentConfig
 from faultline_agent.identity import read_token
 from faultline_agent.log import Log, open_log
@@ -32,7 +32,6 @@ def run(path: Path) -> None:
     try:
         config = read_config(path, AgentConfig)
         token = read_token(config.token_file, str(path))
-        reference_probes(config)
         spool = open_spool(config)
     except (BadConfig, SpoolError) as error:
         click.echo(str(error), err=True)
