@@ -12,6 +12,7 @@ from pathlib import Path
 from faultline_collector.api.board import Board
 from faultline_collector.api.health import Health
 from faultline_collector.api.history import History
+from faultline_collector.api.query import QueryServicer
 from faultline_collector.api.web import web_app
 from faultline_collector.config import CollectorConfig, TlsSettings
 from faultline_collector.correlate.detector import Detector
@@ -61,11 +62,11 @@ class Collector:
         self._roster.changed += [self._intake.refit, self._judge.refit, lambda _: tokens.forget()]
         agents = AgentsServicer(self._intake, tokens, metrics, self._roster.refresh)
         history = History(self._board, store, registry)
-        self._server = Server(agents)
+        self._server = Server(agents, [QueryServicer(self._board, history).register])
         self._web = WebServer(web_app(self._board, history, metrics, self._health), config.listen.web)
 
-    async def run(self, stop: asyncio.Event, announce: Callable[[str], None]) -> None:
-        """Takes up what was known, serves until `stop`, and ends in order."""
+    async def run(self, stop: asyncio.Event, again: asyncio.Event, announce: Callable[[str], None]) -> None:
+        """Takes up what was known, serves until `stop`, reads its configuration on `again`, ends in order."""
         await self._take_up()
         address = await self._listen()
         async with asyncio.TaskGroup() as tasks:
@@ -74,6 +75,7 @@ class Collector:
             endless = [
                 tasks.create_task(every_second(self._tick, now_us, time.monotonic)),
                 tasks.create_task(self._roster.keep()),
+                tasks.create_task(self._roster.reload_on(again)),
                 tasks.create_task(expire_hourly(self._store, self._kept, now_us)),
             ]
             announce(f"ready agents={address} web={self._web.url}")
@@ -83,10 +85,6 @@ class Collector:
                 await self._end(writing)
                 for task in endless:
                     task.cancel()
-
-    async def reload(self) -> None:
-        """Takes over the configuration file again, whole or not at all."""
-        await self._roster.reload()
 
     async def _take_up(self) -> None:
         known = self._registry.outages(open_only=True, limit=_MOST_OUTAGES)
@@ -121,20 +119,17 @@ class Collector:
 
 async def serve(config: CollectorConfig, path: Path, announce: Callable[[str], None]) -> None:
     """Runs a collector until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    stop, again = asyncio.Event(), asyncio.Event()
+    # The loop outlives this call: its handlers must hold nothing that holds the store.
+    for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, again)):
+        asyncio.get_running_loop().add_signal_handler(number, event.set)
     with ExitStack() as opened:
         registry = Registry(config.registry)
         opened.callback(registry.close)
         registry.apply(config)
         store = open_store(config.store)
         opened.callback(store.close)
-        collector = Collector(config, path, store, registry)
-        loop.add_signal_handler(signal.SIGTERM, stop.set)
-        loop.add_signal_handler(signal.SIGINT, stop.set)
-        reloads: set[asyncio.Task[None]] = set()
-        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(collector.reload())))
-        await collector.run(stop, announce)
+        await Collector(config, path, store, registry).run(stop, again, announce)
 
 
 def _tls_files(tls: TlsSettings | None) -> TlsFiles | None:

@@ -66,6 +66,13 @@ class Roster:
         _log.info("configuration taken over", after_a_restart=later)
         await self.refresh()
 
+    async def reload_on(self, again: asyncio.Event) -> None:
+        """Reloads each time that `again` is set."""
+        while True:
+            await again.wait()
+            again.clear()
+            await self.reload()
+
     async def keep(self) -> None:
         """Looks at the registry again and again, for other processes add agents."""
         while True:
