@@ -1,12 +1,15 @@
 """Writes docs/settings.md: every setting of agent, collector and probe kinds; --check says if current."""
 
+import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
+from faultline.durations import format_duration
 from faultline_agent.config import AgentConfig
 from faultline_agent.probes import PROBES
 from faultline_collector.config import CollectorConfig
@@ -25,12 +28,13 @@ Schema = Mapping[str, Any]
 def resolve(schema: Schema, root: Schema) -> Schema:
     """Follows a $ref, and picks the one form of an optional setting that is not null."""
     if "$ref" in schema:
-        found: Schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-        return resolve(found, root) | {k: v for k, v in schema.items() if k != "$ref"}
+        return _over(resolve(root["$defs"][schema["$ref"].rsplit("/", 1)[1]], root), schema, "$ref")
     forms = [form for form in schema.get("anyOf", ()) if form.get("type") != "null"]
-    if len(forms) == 1:
-        return resolve(forms[0], root) | {k: v for k, v in schema.items() if k != "anyOf"}
-    return schema
+    return _over(resolve(forms[0], root), schema, "anyOf") if len(forms) == 1 else schema
+
+
+def _over(found: Schema, schema: Schema, leave: str) -> Schema:
+    return {**found, **{key: value for key, value in schema.items() if key != leave}}
 
 
 def kind_of(schema: Schema, root: Schema) -> str:
@@ -46,29 +50,29 @@ def kind_of(schema: Schema, root: Schema) -> str:
     return str(schema.get("title", "settings") if "properties" in schema else schema.get("type", "any"))
 
 
+def default_of(name: str, field: Schema, root: Schema, needed: Sequence[str]) -> str:
+    """The default of a setting as one would write it; "needed" where there is none."""
+    if name in needed:
+        return "needed"
+    value = field.get("default")
+    if value is None or value == "" or isinstance(value, dict):
+        return ""
+    if kind_of(field, root) == "duration":
+        value = format_duration(TypeAdapter(timedelta).validate_python(value))
+    return f"`{json.dumps(value) if not isinstance(value, str) else value}`"
+
+
 def rows(schema: Schema, root: Schema, path: str = "") -> Iterator[tuple[str, str, str, str]]:
     """Path, kind, default and description of every setting below a schema."""
-    needed = schema.get("required", ())
     for name, raw in schema.get("properties", {}).items():
         field = resolve(raw, root)
         here = f"{path}.{name}" if path else name
-        default = (
-            "needed"
-            if name in needed
-            else f"`{field['default']}`"
-            if field.get("default") not in (None, "")
-            else ""
-        )
-        inner = resolve(field.get("items", {}), root) if field.get("type") == "array" else field
-        nested = "properties" in inner
-        yield (
-            here,
-            kind_of(field, root),
-            "" if nested and default != "needed" else default,
-            field.get("description", ""),
-        )
-        if nested:
-            yield from rows(inner, root, here + ("[]" if inner is not field else ""))
+        default = default_of(name, field, root, schema.get("required", ()))
+        yield here, kind_of(field, root), default, field.get("description", "")
+        is_list = field.get("type") == "array"
+        inner = resolve(field.get("items", {}), root) if is_list else field
+        if "properties" in inner:
+            yield from rows(inner, root, f"{here}[]" if is_list else here)
 
 
 def table(model: type[BaseModel]) -> str:

@@ -25,7 +25,7 @@ from tests.bench.__main__ import BENCHES
 ROOT = Path(__file__).resolve().parent.parent
 
 TABLES = {
-    "probe kinds": (faultline_agent.probes, PROBES, {"probe", "tools", "schema"}),
+    "probe kinds": (faultline_agent.probes, PROBES, {"probe", "schema"}),
     "uplinks": (faultline_agent.uplinks, faultline_agent.uplinks.UPLINKS, {"uplink", "wire", "pump"}),
     "stores": (faultline_collector.stores, faultline_collector.stores.STORES, {"store"}),
 }
