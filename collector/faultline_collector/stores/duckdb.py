@@ -39,7 +39,8 @@ FOREVER_US = 2**62
 class DuckdbStore:
     """See `Store`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_logged_ranges: int = MAX_LOGGED_RANGES) -> None:
+        self._max_logged = max_logged_ranges
         self._file = DuckdbFile(path)
         self._lock = Lock()
         with self._file.writing() as connection:
@@ -49,7 +50,7 @@ class DuckdbStore:
             ranges = rows.read_ranges(connection, self._sources)
         self._ledger = Ledger(ranges)
         self._logged = len(ranges)
-        self._merge_at = MAX_LOGGED_RANGES
+        self._merge_at = max_logged_ranges
         self._timings: dict[int, set[str]] = {}
 
     def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> None:
@@ -145,7 +146,7 @@ class DuckdbStore:
             ranges = merged([*rows.read_ranges(connection, self._sources), *ranges])
             connection.execute("DELETE FROM ranges")
             self._logged = 0
-            self._merge_at = max(MAX_LOGGED_RANGES, 2 * len(ranges))
+            self._merge_at = max(self._max_logged, 2 * len(ranges))
         sources = [(item.source.agent_id, item.source.spool_id) for item in ranges]
         keys = self._sources.column(connection, sources, np.arange(len(sources), dtype=np.int32))
         tables.insert(connection, "ranges", rows.range_columns(ranges, keys))

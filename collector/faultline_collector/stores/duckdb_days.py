@@ -89,8 +89,10 @@ def make_day(connection: duckdb.DuckDBPyConnection, day: int) -> set[str]:
 def add_timings(connection: duckdb.DuckDBPyConnection, day: int, names: Iterable[str]) -> None:
     """Gives the table of a day columns for more timings."""
     for name in names:
-        column = f'"{TIMING_PREFIX}{name}" INTEGER DEFAULT {NOT_REACHED}'
-        connection.execute(f"ALTER TABLE {table_of(day)} ADD COLUMN IF NOT EXISTS {column}")
+        column = (TIMING_PREFIX + name).replace('"', '""')
+        connection.execute(
+            f'ALTER TABLE {table_of(day)} ADD COLUMN IF NOT EXISTS "{column}" INTEGER DEFAULT {NOT_REACHED}'
+        )
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> None:

@@ -1,0 +1,158 @@
+"""What only the DuckDB store can show: files, their holders, crashes."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from faultline.ranges import Ranges
+from faultline_collector.results import Source, concatenate
+from faultline_collector.stores import open_store
+from faultline_collector.stores.duckdb import DuckdbStore
+from faultline_collector.stores.store import ReceivedRange, Store, StoreError
+from tests.collector.stores.rows import ALL, DAY_US, Row, batch_of, found, put, sequences
+
+WEST = Source("in-west-1", "s1")
+
+
+def test_everything_lasts(lasting: Callable[[], Store]) -> None:
+    """Results, dictionaries, timings and ranges are there after a restart, and appending goes on."""
+    rows = [Row(1, detail="refused"), Row(2, at_us=DAY_US, timings_us={"total": 1, "tls": 2})]
+    put(lasting(), rows)
+    store = lasting()
+    assert found(store) == rows
+    assert store.received() == {WEST: Ranges([(1, 2)])}
+    more = [Row(3, timings_us={"total": 4, "tls": 5}), Row(4, target="bank"), Row(1, agent="us-east-1")]
+    put(store, more)
+    put(store, rows)
+    assert sorted(found(lasting()), key=repr) == sorted([*rows, *more], key=repr)
+
+
+def test_failed_append_leaves_nothing(lasting: Callable[[], Store]) -> None:
+    """Neither results nor ranges nor new sources remain, and the next append works."""
+    store = lasting()
+    put(store, [Row(1)])
+    good = batch_of([Row(2), Row(1, agent="us-east-1", at_us=DAY_US, timings_us={"total": 1, "tls": 2})])
+    bad = replace(good, status=np.array(["not", "numbers"], object))
+    ranges = [ReceivedRange(WEST, 2, 2), ReceivedRange(Source("us-east-1", "s1"), 1, 1)]
+    with pytest.raises(StoreError, match=r"writing to .*lasting\.duckdb: "):
+        store.append(bad, ranges)
+    assert sequences(store) == [1]
+    assert store.received() == {WEST: Ranges([(1, 1)])}
+    store.append(good, ranges)
+    assert len(found(store)) == 3
+    assert len(found(lasting())) == 3
+
+
+def test_timing_names_cannot_leave_their_quotes(lasting: Callable[[], Store]) -> None:
+    """Ingest lets no such name through; the store does not rely on it."""
+    row = Row(1, timings_us={"total": 1, 'a" INTEGER; DROP TABLE sources; --': 2})
+    put(lasting(), [row])
+    assert found(lasting()) == [row]
+
+
+def test_log_of_ranges_is_merged(tmp_path: Path) -> None:
+    """However often one appends, the file holds few ranges, and none is lost."""
+    path = tmp_path / "results.duckdb"
+    with closing(DuckdbStore(path, max_logged_ranges=10)) as store:
+        for sequence in range(1, 40):
+            put(store, [Row(sequence)])
+        store.append(batch_of([]), [ReceivedRange(WEST, 50, 60, "dropped", "age")])
+        assert store.ledger() == [
+            ReceivedRange(WEST, 50, 60, "dropped", "age"),
+            ReceivedRange(WEST, 1, 39),
+        ]
+    with closing(DuckdbStore(path)) as store:
+        assert store.received() == {WEST: Ranges([(1, 39), (50, 60)])}
+        with store._file.reading() as connection:
+            (count,) = connection.execute("SELECT count(*) FROM ranges").fetchall()
+        assert count[0] <= 11
+
+
+def test_file_of_another_process_is_refused_with_its_pid(tmp_path: Path) -> None:
+    """The sentence says who holds it and what to do."""
+    with appending(tmp_path / "results.duckdb", first=1, seed="holder") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        with pytest.raises(StoreError) as caught:
+            DuckdbStore(tmp_path / "results.duckdb")
+    assert str(caught.value) == (
+        f"the file {tmp_path}/results.duckdb is used by the running collector (pid {process.pid}); "
+        "ask it over its API"
+    )
+
+
+def test_foreign_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    """A file that is not a store is left as it is."""
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database" * 1000)
+    with pytest.raises(
+        StoreError, match=r"^the file .*notes.txt cannot be used: .*not a valid DuckDB"
+    ) as caught:
+        open_store(f"duckdb://{path}")
+    assert caught.value.permanent
+    assert path.read_text().startswith("not a database")
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        (
+            "influxdb://x",
+            "'influxdb://x' is not the URL of a store, which begins with duckdb:// or memory://",
+        ),
+        (
+            "results.duckdb",
+            "'results.duckdb' is not the URL of a store, which begins with duckdb:// or memory://",
+        ),
+        ("duckdb://", "duckdb:// names no file; duckdb:///var/lib/faultline/results.duckdb does"),
+        ("memory://x", "memory:// takes nothing behind it, not 'x'"),
+        ("duckdb:///nowhere/at/all.duckdb", "the folder /nowhere/at does not exist"),
+    ],
+    ids=["scheme", "path", "no file", "memory", "folder"],
+)
+def test_unusable_urls_get_a_sentence(url: str, sentence: str) -> None:
+    """Each says what is wrong with it."""
+    with pytest.raises(StoreError) as caught:
+        open_store(url)
+    assert (str(caught.value), caught.value.permanent) == (sentence, True)
+
+
+@contextmanager
+def appending(path: Path, *, first: int, seed: str) -> Iterator["subprocess.Popen[str]"]:
+    """A process that appends to the file until the end of the block, where it is killed."""
+    command = [sys.executable, "-m", "tests.collector.stores.appender", str(path), str(first), seed]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGKILL)
+
+
+@pytest.mark.timeout(180)
+def test_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    """After kill -9 at any moment all that was acknowledged is there once, and ranges match the data."""
+    path, random, first = tmp_path / "results.duckdb", Random("kills"), 1
+    for kill in range(5):
+        with appending(path, first=first, seed=f"kill {kill}") as process:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(random.randint(2, 40))]
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(random.uniform(0, 0.05))
+            process.send_signal(signal.SIGKILL)
+            lines += process.stdout.read().splitlines(keepends=True)
+        acknowledged = max(int(line) for line in lines[1:] if line.endswith("\n"))
+        with closing(DuckdbStore(path)) as store:
+            stored = np.sort(concatenate(list(store.results(ALL))).sequence)
+            held = store.received()[WEST]
+        assert np.array_equal(stored, np.arange(1, len(stored) + 1))
+        assert held == Ranges([(1, len(stored))])
+        assert acknowledged <= len(stored)
+        first = len(stored) + 1
