@@ -1,0 +1,82 @@
+"""What is usual: each cell's share of failures, learned, and the layers that failures usually have."""
+
+import numpy as np
+import numpy.typing as npt
+
+from faultline.outcomes import Outcome
+from faultline_collector.correlate.cells import Evicted
+from faultline_collector.correlate.settings import EngineSettings
+from faultline_collector.results import Int64
+
+Floats = npt.NDArray[np.float64]
+
+CELL_PRIOR = 200.0
+"""Rounds that an agent's own share counts for in a cell's."""
+AGENT_PRIOR = 400.0
+"""Rounds that the fleet's share counts for in an agent's."""
+FLEET_PRIOR = 20_000.0
+"""Rounds that the setting counts for in the fleet's share."""
+LAYER_PRIOR = 30.0
+"""Failures that the usual layers count for."""
+LAYER_SHARES = {
+    Outcome.DNS: 0.15,
+    Outcome.CONNECT: 0.22,
+    Outcome.TLS: 0.05,
+    Outcome.HTTP: 0.05,
+    Outcome.CONTENT: 0.03,
+    Outcome.TIMEOUT: 0.50,
+}
+"""Layers of background failures before anything is learned."""
+LAYER_FLOOR = 0.02
+REFRESH = 50_000
+"""Rounds after which the shares are taken anew."""
+
+
+class Baselines:
+    """p0 of each cell, shrunk cell -> agent -> fleet, with floor and cap; frozen where an outage lies."""
+
+    def __init__(self, agents: int, targets: int, settings: EngineSettings) -> None:
+        self._settings = settings
+        self._shape = (agents, targets)
+        self.ok = np.zeros(agents * targets)
+        self.failed = np.zeros(agents * targets)
+        self.frozen_until_us: Int64 = np.zeros(agents * targets, np.int64)
+        self._layers = np.zeros(8)
+        self._unread = 0
+        self.surprise: Floats = np.empty(0)
+        self.layer_share: Floats = np.empty(0)
+        self.refresh()
+
+    def learn(self, evicted: Evicted, now_us: int) -> None:
+        """Takes rounds that left the rings, so that nothing is learned while it is being judged."""
+        if not evicted.cell.size:
+            return
+        free = self.frozen_until_us[evicted.cell] < now_us
+        cell = evicted.cell[free]
+        self.ok[cell] += evicted.ok[free]
+        self.failed[cell] += evicted.failed[free]
+        if free.all():
+            self._layers += np.bincount(evicted.outcomes, minlength=8)
+        self._unread += cell.size
+        if self._unread >= min(REFRESH, 8 * self.ok.size + 1):
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Takes p0 and the layers' shares anew from the counts."""
+        self._unread = 0
+        settings = self._settings
+        failed, total = self.failed.reshape(self._shape), (self.failed + self.ok).reshape(self._shape)
+        fleet = (failed.sum() + FLEET_PRIOR * settings.p0_prior) / (total.sum() + FLEET_PRIOR)
+        agent = (failed.sum(1) + AGENT_PRIOR * fleet) / (total.sum(1) + AGENT_PRIOR)
+        cell = (failed + CELL_PRIOR * agent[:, None]) / (total + CELL_PRIOR)
+        self.p0: Floats = np.clip(cell, settings.p0_floor, settings.p0_cap).reshape(-1)
+        self.surprise = -np.log(self.p0)
+        usual = np.zeros(8)
+        for outcome, share in LAYER_SHARES.items():
+            usual[outcome] = share
+        share = (self._layers + LAYER_PRIOR * usual) / (self._layers.sum() + LAYER_PRIOR)
+        self.layer_share = np.maximum(share, LAYER_FLOOR)
+
+    def freeze(self, cell: npt.NDArray[np.intp], until_us: int) -> None:
+        """Learns nothing from these cells' rounds until then."""
+        self.frozen_until_us[cell] = np.maximum(self.frozen_until_us[cell], until_us)

@@ -1,0 +1,126 @@
+"""Evidence per cell: for each agent and target a ring of its last rounds, one byte each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from faultline.outcomes import Outcome
+from faultline_collector.correlate.layout import Index
+from faultline_collector.results import Int8, Int64, Mask
+
+ROUNDS = 16
+"""Rounds that a cell remembers."""
+
+OUTCOME = 0x07
+"""Bits of a round that hold its outcome, 0 for none."""
+LATE = 0x08
+"""Bit of a round that came too late to be news."""
+RETRY_OK = 0x10
+"""Bit of a failed round whose retry went well."""
+RETRY_FAILED = 0x20
+"""Bit of a failed round whose retry failed too."""
+
+NEVER = np.iinfo(np.int64).min // 4
+"""Stands for a time that has not been."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evicted:
+    """Rounds that left the rings: per flat cell, how many went well and how many failed (late ones apart)."""
+
+    cell: Index
+    ok: npt.NDArray[np.int64]
+    failed: npt.NDArray[np.int64]
+    outcomes: Int8
+
+
+class Cells:
+    """Rings of rounds; a round's slot is its start in intervals, so order and repeats do not matter."""
+
+    def __init__(self, agents: int, targets: int, interval_us: Int64) -> None:
+        self.agents = agents
+        self.targets = targets
+        self.interval_us = interval_us
+        size = agents * targets
+        self.rounds = np.zeros((size, ROUNDS), np.uint8)
+        self.head = np.full(size, NEVER, np.int64)
+        self.phase_us = np.zeros(size, np.int64)
+        self.floor_us = np.full(size, NEVER, np.int64)
+
+    def put(
+        self, agent: Index, target: Index, started_us: Int64, outcome: Int8, attempt: Int8, late: Mask
+    ) -> Evicted:
+        """Enters results (inconclusive ones left out before); gives the rounds that they pushed out."""
+        cell = agent * self.targets + target
+        step = self.interval_us[target]
+        fresh = self.head[cell] == NEVER
+        if fresh.any():
+            self._begin(cell[fresh], started_us[fresh])
+        slot = np.floor_divide(started_us - self.phase_us[cell] + step // 2, step)
+        evicted = self._advance(cell, slot)
+        keep = slot > self.head[cell] - ROUNDS
+        code = np.where(late, outcome | LATE, outcome).astype(np.uint8)
+        self._write(cell[keep], slot[keep] % ROUNDS, code[keep], attempt[keep])
+        return evicted
+
+    def _begin(self, cell: Index, started_us: Int64) -> None:
+        self.phase_us[cell] = np.iinfo(np.int64).max
+        np.minimum.at(self.phase_us, cell, started_us)
+        self.head[cell] = -1
+
+    def _advance(self, cell: Index, slot: Int64) -> Evicted:
+        ahead = slot > self.head[cell]
+        moved = np.unique(cell[ahead])
+        old = self.head[moved]
+        new = old.copy()
+        if moved.size:
+            place = np.searchsorted(moved, cell[ahead])
+            np.maximum.at(new, place, slot[ahead])
+            self.head[moved] = new
+        single = new - old == 1
+        codes = np.zeros((moved.size, ROUNDS), np.uint8)
+        at = new % ROUNDS
+        index = np.flatnonzero(single)
+        codes[index, 0] = self.rounds[moved[index], at[index]]
+        self.rounds[moved[index], at[index]] = 0
+        if index.size < moved.size:
+            rest = np.flatnonzero(~single)
+            back = (new[rest, None] - np.arange(ROUNDS)[None, :]) % ROUNDS
+            gone = np.arange(ROUNDS)[None, :] < (new - old)[rest, None]
+            held = self.rounds[moved[rest, None], back]
+            codes[rest] = np.where(gone, held, 0)
+            self.rounds[moved[rest, None], back] = np.where(gone, 0, held)
+        news = np.where(codes & LATE, 0, codes & OUTCOME)
+        failed = news > Outcome.OK
+        return Evicted(
+            cell=moved,
+            ok=(news == Outcome.OK).sum(axis=1),
+            failed=failed.sum(axis=1),
+            outcomes=news[failed].astype(np.uint8),
+        )
+
+    def _write(self, cell: Index, place: Int64, code: Int8, attempt: Int8) -> None:
+        flat = self.rounds.reshape(-1)
+        at = cell * ROUNDS + place
+        first = (attempt == 0) | (flat[at] & OUTCOME == 0)
+        np.maximum.at(flat, at[first], code[first])
+        if not first.all():
+            again = ~first
+            failed = code[again] & OUTCOME > Outcome.OK
+            np.bitwise_or.at(flat, at[again], np.where(failed, RETRY_FAILED, RETRY_OK).astype(np.uint8))
+
+    def started_us(self, cell: Index) -> Int64:
+        """When the rounds of these cells began, as [cells, ROUNDS] beside `rounds[cell]`."""
+        head = self.head[cell][:, None]
+        slot = head - (head - np.arange(ROUNDS)[None, :]) % ROUNDS
+        step = self.interval_us[cell % self.targets][:, None]
+        out: Int64 = self.phase_us[cell][:, None] + slot * step
+        return out
+
+    def last_us(self, cell: Index) -> Int64:
+        """When the newest round of these cells began; NEVER for cells that had none."""
+        head = self.head[cell]
+        at = self.phase_us[cell] + head * self.interval_us[cell % self.targets]
+        out: Int64 = np.where(head == NEVER, NEVER, at)
+        return out

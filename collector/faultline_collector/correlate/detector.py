@@ -1,0 +1,497 @@
+"""The detector: results in, outages out. It holds the evidence and moves the outages through their lives."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from faultline.columns import TOTAL, Flag
+from faultline.outcomes import Outcome
+from faultline_collector.correlate.baselines import Baselines
+from faultline_collector.correlate.causes import Cause
+from faultline_collector.correlate.cells import NEVER, ROUNDS, Cells
+from faultline_collector.correlate.clocks import Clocks
+from faultline_collector.correlate.engine import Health, Standing
+from faultline_collector.correlate.explain import Explainer
+from faultline_collector.correlate.layout import Layout, lay_out
+from faultline_collector.correlate.life import (
+    CHANGE_TICKS,
+    CONTAINED,
+    STALE_INTERVALS,
+    SWITCH_TICKS,
+    Live,
+    contained,
+    moved,
+    outage_id,
+    recovery,
+    reshaped,
+)
+from faultline_collector.correlate.recent import Recent
+from faultline_collector.correlate.screen import Hot, Screen
+from faultline_collector.correlate.settings import EngineSettings
+from faultline_collector.correlate.silence import Dark, Silence
+from faultline_collector.correlate.why import evidence, layer_of, sentence
+from faultline_collector.fleet import Fleet
+from faultline_collector.outages import Outage, Scope, State
+from faultline_collector.results import Mask, ResultBatch
+
+SCREEN_NATS = 9.0
+"""What recent failures must be worth before they are looked at in full."""
+
+
+class Detector:
+    """A `Correlator` for one fleet; deterministic: the same results and ticks give the same outages."""
+
+    def __init__(self, fleet: Fleet, settings: EngineSettings | None = None) -> None:
+        self.settings = settings or EngineSettings()
+        self._fit(lay_out(fleet))
+        self._live: list[Live] = []
+        self._closed: list[Live] = []
+        self._changed: dict[str, Outage] = {}
+        self._news = False
+        self._started_us = 0
+
+    def _fit(self, layout: Layout) -> None:
+        settings = self.settings
+        agents, targets = layout.shape
+        self._layout = layout
+        self._cells = Cells(agents, targets, layout.interval_us)
+        self._base = Baselines(agents, targets, settings)
+        self._clocks = Clocks(agents)
+        self._recent = Recent()
+        self._screen = Screen(layout)
+        self._silence = Silence(layout, settings)
+        self._explainer = Explainer(layout, settings, self._cells, self._base)
+        self._nothing: Mask = np.zeros(agents * targets, bool)
+
+    # -- evidence ------------------------------------------------------------------------------------------
+
+    def observe(self, results: ResultBatch) -> None:
+        """Takes deduplicated results in any order; unknown agents and targets are ignored."""
+        layout = self._layout
+        if not len(results) or not layout.shape[0] or not layout.shape[1]:
+            return
+        row_of = np.array([layout.rows.get(s.agent_id, -1) for s in results.sources], np.intp)
+        column_of = np.array([layout.columns.get(t, -1) for t in results.target_ids], np.intp)
+        agent, target = row_of[results.source], column_of[results.target]
+        known = (agent >= 0) & (target >= 0)
+        if not known.all():
+            results, agent, target = results.select(known), agent[known], target[known]
+            if not len(results):
+                return
+        received = results.received_us
+        ended = results.judged_us + results.timings_us[TOTAL]
+        offset, late = self._clocks.correct(agent, ended, received, self.settings.late_s * 1e6)
+        self._silence.hear(agent, received)
+        use = (results.outcome != Outcome.INCONCLUSIVE) & (results.flags & Flag.SATURATED == 0)
+        if not use.all():
+            results, agent, target = results.select(use), agent[use], target[use]
+            received, offset, late = received[use], offset[use], late[use]
+            if not len(results):
+                return
+        started = results.judged_us + offset
+        evicted = self._cells.put(agent, target, started, results.outcome, results.attempt, late)
+        now_us = int(received.max())
+        self._base.learn(evicted, now_us)
+        bad = (results.outcome != Outcome.OK) & (results.attempt == 0) & ~late
+        if bad.any():
+            cell = agent[bad] * layout.shape[1] + target[bad]
+            until = started[bad] + 8 * layout.interval_us[target[bad]]
+            self._recent.add(cell, started[bad], until, results.outcome[bad])
+            self._news = True
+
+    def contact(self, agent_id: str, at_us: int, *, well: bool) -> None:
+        """Notes a sign of life that is not a result."""
+        row = self._layout.rows.get(agent_id)
+        if row is not None:
+            self._silence.hear(np.array([row]), np.array([at_us], np.int64))
+
+    def heard_lately(self, now_us: int) -> tuple[str, ...]:
+        """The agents that are not silent."""
+        silent = self._silence.silent(now_us)
+        return tuple(a for row, a in enumerate(self._layout.agent_ids) if not silent[row])
+
+    # -- judging -------------------------------------------------------------------------------------------
+
+    def tick(self, now_us: int) -> tuple[Outage, ...]:
+        """Judges; gives the outages that changed since the last tick."""
+        self._started_us = self._started_us or now_us
+        self._recent.trim(now_us)
+        self._judge_silence(now_us)
+        if not any(live.outage.scope is Scope.COLLECTOR for live in self._live):
+            self._judge_failures(now_us)
+        self._news = False
+        changed = tuple(self._changed.values())
+        self._changed.clear()
+        return changed
+
+    def _judge_failures(self, now_us: int) -> None:
+        failing = [live for live in self._live if not live.is_silence]
+        if not self._news and not failing:
+            return
+        hot = self._hot(now_us, failing)
+        if hot:
+            known = [live.key for live in failing]
+            chosen, lost = self._explainer.explain(hot, self._recent, now_us, self._nothing, known)
+            for cause in chosen:
+                self._take(cause, lost, now_us)
+        for live in failing:
+            if live in self._live:
+                self._age(live, now_us)
+
+    def _hot(self, now_us: int, failing: list[Live]) -> Hot:
+        fresh = self._recent.started_us >= self._cells.floor_us[self._recent.cell]
+        if not fresh.all():
+            self._recent.keep(fresh)
+        hot = self._screen.look(self._recent, self._base, now_us, self._nothing, SCREEN_NATS)
+        if not failing:
+            return hot
+        layout = self._layout
+        services, providers, agents = set(hot.services), set(hot.providers), set(hot.agents)
+        for live in failing:
+            kind, name = live.outage.subject.kind, live.outage.subject.id
+            if kind == "service" and name in layout.services:
+                services.add(layout.services.index(name))
+            elif kind == "provider" and name in layout.providers:
+                providers.add(layout.providers.index(name))
+            else:
+                agents.update((np.flatnonzero(live.rectangle) // layout.shape[1]).tolist())
+        return replace(
+            hot, services=frozenset(services), providers=frozenset(providers), agents=frozenset(agents)
+        )
+
+    def _bad_cells(self, cause: Cause, now_us: int) -> tuple[Mask, Mask]:
+        rectangle = self._nothing.copy()
+        rectangle[self._explainer.cells_of(cause)] = True
+        bad = self._nothing.copy()
+        near = self._recent.started_us >= now_us - cause.window_us
+        bad[self._recent.cell[near]] = True
+        return rectangle, bad & rectangle
+
+    def _take(self, cause: Cause, lost: list[Cause], now_us: int) -> None:
+        rectangle, bad = self._bad_cells(cause, now_us)
+        if not bad.any():
+            return
+        mine = [live for live in self._live if not live.is_silence]
+        same = next((live for live in mine if live.key == cause.key), None)
+        wider = [live for live in mine if live is not same and contained(live.bad, rectangle) >= CONTAINED]
+        if same is not None:
+            self._support(same, cause, rectangle, bad, lost, now_us)
+            for child in wider:
+                self._absorb(child, same, now_us)
+            return
+        if wider:
+            heir = min(wider, key=lambda live: live.outage.detected_us)
+            if self._reshape(heir, cause, rectangle, bad, lost, now_us):
+                for child in wider:
+                    if child is not heir:
+                        self._absorb(child, heir, now_us)
+            return
+        parent = next((live for live in mine if contained(bad, live.rectangle) >= CONTAINED), None)
+        if parent is not None:
+            if parent.outage.state is State.SUSPECTED and parent.supported_us < now_us:
+                self._reshape(parent, cause, rectangle, bad, lost, now_us)
+            return
+        self._open(cause, rectangle, bad, lost, now_us)
+
+    def _open(self, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int) -> None:
+        outage = self._describe(cause, bad, lost, now_us)
+        before = next(
+            (c for c in self._closed if c.key == cause.key and self._within_reopen(c, now_us)), None
+        )
+        if before is not None:
+            self._closed.remove(before)
+            outage = reshaped(before.outage, outage, now_us, grow=False)
+            state = State.CONFIRMED if outage.confirmed_us is not None else State.SUSPECTED
+            outage = replace(outage, state=state)
+        live = Live(
+            outage=outage,
+            rectangle=rectangle,
+            bad=bad,
+            rate=cause.rate,
+            since_us=now_us,
+            supported_us=now_us,
+            interval_us=int(self._layout.interval_us[cause.targets].max()),
+            form=cause.form,
+        )
+        self._live.append(live)
+        self._note(live)
+
+    def _within_reopen(self, live: Live, now_us: int) -> bool:
+        ended = live.outage.resolved_us or 0
+        return now_us - ended <= self.settings.reopen_s * 1e6
+
+    def _support(
+        self, live: Live, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int
+    ) -> None:
+        live.supported_us = now_us
+        live.proposal, live.proposed_ticks = (), 0
+        new = bad & ~live.bad
+        live.bad |= bad
+        live.rate = cause.rate
+        if not new.any() and live.outage.state is not State.SUSPECTED:
+            return
+        confirmed = live.outage.state is not State.SUSPECTED
+        if confirmed and contained(rectangle, live.rectangle) == 1.0:
+            return
+        outage = self._describe(cause, live.bad & rectangle, lost, now_us)
+        shaped = reshaped(live.outage, outage, now_us, grow=confirmed)
+        live.rectangle = live.rectangle | rectangle if confirmed else rectangle
+        shaped = replace(shaped, changed_us=live.outage.changed_us)
+        if (shaped.regions, shaped.target_ids) != (live.outage.regions, live.outage.target_ids):
+            shaped = replace(shaped, changed_us=now_us)
+        if shaped != live.outage:
+            live.outage = shaped
+            self._note(live)
+
+    def _reshape(
+        self, live: Live, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int
+    ) -> bool:
+        live.supported_us = now_us
+        suspected = live.outage.state is State.SUSPECTED
+        if not suspected and live.changes >= 1:
+            return False
+        if live.proposal != cause.key:
+            live.proposal, live.proposed_ticks = cause.key, 0
+        live.proposed_ticks += 1
+        if live.proposed_ticks < (SWITCH_TICKS if suspected else CHANGE_TICKS):
+            return False
+        live.proposal, live.proposed_ticks = (), 0
+        live.changes += not suspected
+        outage = self._describe(cause, bad, lost, now_us)
+        live.outage = reshaped(live.outage, outage, now_us, grow=not suspected)
+        live.rectangle, live.bad, live.rate = rectangle, (live.bad & rectangle) | bad, cause.rate
+        live.since_us = now_us
+        live.form = cause.form
+        self._note(live)
+        return True
+
+    def _absorb(self, child: Live, parent: Live, now_us: int) -> None:
+        suspected = child.outage.state is State.SUSPECTED
+        child.outage = child.outage.with_state(State.WITHDRAWN if suspected else State.RESOLVED, now_us)
+        child.outage = replace(
+            child.outage, why=f"{child.outage.why} It is part of outage {parent.outage.id}."
+        )
+        self._live.remove(child)
+        self._note(child)
+
+    def _age(self, live: Live, now_us: int) -> None:
+        found = recovery(live, self._cells, self._base, self._layout, now_us)
+        state = live.outage.state
+        if found.done(self.settings):
+            self._close(live, now_us)
+        elif state is State.SUSPECTED:
+            held = now_us - live.outage.detected_us >= self.settings.hold_s * 1e6
+            if now_us - live.supported_us > max(STALE_INTERVALS * live.interval_us, 10e6):
+                self._close(live, now_us)
+            elif held and live.supported_us == now_us and not found.begun(self.settings):
+                self._move(live, State.CONFIRMED, now_us)
+        elif state is State.CONFIRMED and found.begun(self.settings):
+            self._move(live, State.RECOVERING, now_us)
+        elif state is State.RECOVERING and found.nats < 0:
+            self._move(live, State.CONFIRMED, now_us)
+
+    def _close(self, live: Live, now_us: int) -> None:
+        told = live.outage.confirmed_us is not None
+        self._live.remove(live)
+        self._closed = [c for c in self._closed if self._within_reopen(c, now_us)]
+        self._closed.append(live)
+        cells = np.flatnonzero(live.rectangle)
+        self._cells.floor_us[cells] = now_us
+        self._base.freeze(cells, now_us + ROUNDS * live.interval_us)
+        self._move(live, State.RESOLVED if told else State.WITHDRAWN, now_us)
+
+    def _move(self, live: Live, state: State, now_us: int) -> None:
+        outage = moved(live, state, now_us)
+        if outage is not live.outage:
+            live.outage = outage
+            self._note(live)
+        if state.is_open:
+            cells = np.flatnonzero(live.rectangle)
+            self._base.freeze(cells, now_us + 3600_000_000)
+
+    def _note(self, live: Live) -> None:
+        self._changed[live.outage.id] = live.outage
+
+    def _describe(self, cause: Cause, bad: Mask, lost: list[Cause], now_us: int) -> Outage:
+        layout = self._layout
+        cells = np.flatnonzero(bad)
+        failing = np.unique(cells // layout.shape[1])
+        healthy = np.setdiff1d(cause.agents, failing)
+        failed = self._recent.started_us[bad[self._recent.cell]]
+        onset = int(failed.min()) if failed.size else now_us
+        layer = layer_of(cause.layers)
+        targets = tuple(sorted(layout.target_ids[t] for t in cause.targets))
+        everywhere = cause.form.startswith("everywhere")
+        seen = cause.agents if everywhere or cause.form == "somewhere" else failing
+        regions = tuple(sorted({layout.regions[layout.region[a]] for a in seen}))
+        asns = tuple(sorted({layout.asns[layout.network[a]] for a in failing}))
+        service = [t for t in range(layout.shape[1]) if layout.service[t] == layout.service[cause.targets[0]]]
+        partial = cause.scope in (Scope.GLOBAL, Scope.REGIONAL) and len(service) > cause.targets.size
+        layers = np.bincount(self._recent.outcome[bad[self._recent.cell]], minlength=8)
+        words = {Outcome(o).word: int(n) for o, n in enumerate(layers) if n}
+        return Outage(
+            id=outage_id(cause.key, now_us),
+            state=State.SUSPECTED,
+            scope=cause.scope,
+            subject=cause.subject,
+            target_ids=targets,
+            regions=regions,
+            asns=asns,
+            layer=layer,
+            severity="down" if cause.rate > 0.6 and not partial else "degraded",
+            confidence=float(1.0 - np.exp(-max(cause.score, 0.0))),
+            onset_us=onset,
+            onset_after_us=onset - int(layout.interval_us[cause.targets].min()),
+            onset_before_us=onset,
+            detected_us=now_us,
+            why=sentence(layout, cause, layer, failing, cause.agents, targets),
+            changed_us=now_us,
+            evidence=evidence(layout, cause, failing, healthy, words, lost[:5]),
+        )
+
+    # -- silence -------------------------------------------------------------------------------------------
+
+    def _judge_silence(self, now_us: int) -> None:
+        silent = self._silence.silent(now_us)
+        for live in [live for live in self._live if live.is_silence]:
+            back = 1.0 - float(silent[live.silent].mean()) if live.silent.size else 1.0
+            if back >= self.settings.probed_again:
+                self._end_silence(live, now_us)
+            elif live.outage.state is State.SUSPECTED:
+                if now_us - live.outage.detected_us >= self.settings.hold_s * 1e6:
+                    self._move(live, State.CONFIRMED, now_us)
+        if not silent.any():
+            return
+        held = np.zeros(self._layout.shape[0], bool)
+        for live in self._live:
+            held[live.silent] = True
+        if not (silent & ~held).any():
+            return
+        for dark in self._silence.judge(now_us):
+            self._go_dark(dark, now_us)
+
+    def _end_silence(self, live: Live, now_us: int) -> None:
+        told = live.outage.confirmed_us is not None
+        self._live.remove(live)
+        if live.outage.scope is Scope.COLLECTOR:
+            self._silence.excuse(np.flatnonzero(self._silence.silent(now_us)))
+        self._move(live, State.RESOLVED if told else State.WITHDRAWN, now_us)
+
+    def _go_dark(self, dark: Dark, now_us: int) -> None:
+        layout = self._layout
+        for live in self._live:
+            if live.is_silence and live.key == (dark.scope.value, dark.subject.kind, dark.subject.id):
+                live.silent = np.union1d(live.silent, dark.silent)
+                return
+            if live.is_silence and np.isin(dark.silent, live.silent).all():
+                return
+        regions = tuple(sorted({layout.regions[layout.region[a]] for a in dark.silent}))
+        asns = tuple(sorted({layout.asns[layout.network[a]] for a in dark.silent}))
+        name = {"asn": f"AS{dark.subject.id}", "region": f"the access of {dark.subject.id}"}.get(
+            dark.subject.kind, "the collector or its way to the agents"
+        )
+        outage = Outage(
+            id=outage_id((dark.scope.value, dark.subject.kind, dark.subject.id), now_us),
+            state=State.SUSPECTED,
+            scope=dark.scope,
+            subject=dark.subject,
+            target_ids=(),
+            regions=regions,
+            asns=asns,
+            layer="silence",
+            severity="down",
+            confidence=float(1.0 - np.exp(-dark.score)),
+            onset_us=dark.since_us,
+            onset_after_us=dark.since_us,
+            onset_before_us=now_us,
+            detected_us=now_us,
+            why=f"{dark.silent.size} of {dark.agents.size} agents fell silent together: {name} is out.",
+            changed_us=now_us,
+            evidence={
+                "silent": [layout.agent_ids[a] for a in dark.silent],
+                "score_nats": round(dark.score, 1),
+            },
+        )
+        live = Live(outage, self._nothing, self._nothing, 1.0, now_us, now_us, 0, silent=dark.silent)
+        self._live.append(live)
+        self._note(live)
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def restore(self, outages: Iterable[Outage]) -> None:
+        """Takes over open outages after a restart; their evidence follows by `observe`."""
+        for outage in outages:
+            if outage.state.is_open:
+                self._live.append(self._revive(outage))
+
+    def _revive(self, outage: Outage) -> Live:
+        layout = self._layout
+        agents, targets = layout.shape
+        rows = np.array([layout.regions[r] in outage.regions for r in layout.region], bool)
+        if outage.scope in (Scope.NETWORK, Scope.AGENT):
+            rows &= np.array([layout.asns[n] in outage.asns for n in layout.network], bool)
+        if outage.subject.kind == "agent":
+            rows = np.array([a == outage.subject.id for a in layout.agent_ids], bool)
+        columns = np.array([t in outage.target_ids for t in layout.target_ids], bool)
+        rectangle = (rows[:, None] & columns[None, :]).reshape(agents * targets)
+        silent = np.flatnonzero(rows) if outage.layer == "silence" else np.empty(0, np.intp)
+        return Live(
+            outage=outage,
+            rectangle=rectangle,
+            bad=rectangle.copy(),
+            rate=0.96 if outage.severity == "down" else 0.35,
+            since_us=outage.changed_us,
+            supported_us=outage.changed_us,
+            interval_us=int(layout.interval_us.max()) if targets else 0,
+            silent=silent,
+        )
+
+    def refit(self, fleet: Fleet) -> None:
+        """Goes on with another fleet."""
+        old = self.outages()
+        self._fit(lay_out(fleet))
+        self._live = [self._revive(outage) for outage in old]
+        self._closed = []
+
+    def outages(self) -> tuple[Outage, ...]:
+        """All open outages."""
+        return tuple(live.outage for live in self._live)
+
+    def standings(self, now_us: int) -> tuple[Standing, ...]:
+        """Every service from every region of the fleet."""
+        layout = self._layout
+        agents, targets = layout.shape
+        if not agents or not targets:
+            return ()
+        last = self._cells.last_us(np.arange(agents * targets)).reshape(agents, targets)
+        fresh = (last != NEVER) & (now_us - last <= 3 * layout.interval_us)
+        newest = self._cells.rounds[np.arange(agents * targets), self._cells.head % ROUNDS] & 7
+        failing = fresh & (newest.reshape(agents, targets) > Outcome.OK)
+        out = []
+        for service, name in enumerate(layout.services):
+            columns = layout.service == service
+            for region, place in enumerate(layout.regions):
+                rows = layout.region == region
+                seen = fresh[np.ix_(rows, columns)].any(axis=1)
+                bad = failing[np.ix_(rows, columns)].any(axis=1)
+                health = self._health(name, place) if seen.any() else Health.UNKNOWN
+                out.append(Standing(name, place, health, int(seen.sum()), int(bad.sum())))
+        return tuple(out)
+
+    def _health(self, service: str, region: str) -> Health:
+        mine = {t.id for t in self._layout.fleet.targets if t.service == service}
+        worst = Health.OK
+        order = (Health.OK, Health.SUSPECTED, Health.DEGRADED, Health.DOWN)
+        for live in self._live:
+            outage = live.outage
+            if region not in outage.regions or not mine & set(outage.target_ids):
+                continue
+            if outage.scope not in (Scope.GLOBAL, Scope.REGIONAL, Scope.PROVIDER):
+                continue
+            if outage.state is State.SUSPECTED:
+                found = Health.SUSPECTED
+            else:
+                found = Health.DOWN if outage.severity == "down" else Health.DEGRADED
+            worst = max(worst, found, key=order.index)
+        return worst

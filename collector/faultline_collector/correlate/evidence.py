@@ -1,0 +1,113 @@
+"""Log-likelihood ratios of blocks of cells, over windows that end now and over loss rates.
+
+The generalised likelihood ratio of Lorden (1971) on the rounds since a supposed onset; results from before it
+do not vote.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from faultline.outcomes import Outcome
+from faultline_collector.correlate.baselines import Baselines
+from faultline_collector.correlate.cells import LATE, OUTCOME, RETRY_FAILED, RETRY_OK, ROUNDS, Cells
+from faultline_collector.correlate.layout import Index
+from faultline_collector.results import Mask
+
+Floats = npt.NDArray[np.float64]
+
+RATES = np.array([0.96, 0.65, 0.35, 0.16])
+"""Shares of rounds that fail while a cause is active."""
+RATE_COST = np.array([0.0, 0.7, 1.2, 2.0])
+"""What supposing each rate costs, nats."""
+LOG_FAIL = np.log(RATES)
+LOG_OK = np.log1p(-RATES)
+WINDOWS = 11
+SHORTEST, LONGEST = 0.1, 8.0
+"""Windows in intervals."""
+RETRY_FAILS = 0.3
+"""How often a retry fails too when only a packet was lost."""
+
+
+def windows_us(shortest_us: float, longest_us: float) -> Floats:
+    """Geometric windows from a tenth of the shortest interval to eight of the longest, microseconds."""
+    return np.geomspace(SHORTEST * shortest_us, LONGEST * longest_us, WINDOWS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """What the rounds of agents x targets say, summed over each window: arrays [agents, targets, windows].
+
+    `surprise` is the sum of -ln p0 of failed rounds, `focus` what their layers add when they agree,
+    `failed` and `fine` count rounds (and retries).
+    """
+
+    agents: Index
+    targets: Index
+    windows_us: Floats
+    surprise: Floats
+    focus: Floats
+    failed: Floats
+    fine: Floats
+    layers: Floats
+
+    def ratio(self, columns: Index | slice = slice(None)) -> Floats:
+        """ln P(rounds | out) / P(rounds | fine) per agent over some targets: [agents, windows, rates]."""
+        value = (self.surprise[:, columns] + self.focus[:, columns]).sum(axis=1)
+        failed, fine = self.failed[:, columns].sum(axis=1), self.fine[:, columns].sum(axis=1)
+        out: Floats = value[..., None] + failed[..., None] * LOG_FAIL + fine[..., None] * LOG_OK
+        return out
+
+
+def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: int, masked: Mask) -> Block:
+    """Sums the evidence of agents x targets; `masked` flat cells and late rounds weigh nothing."""
+    cell = (agents[:, None] * cells.targets + targets[None, :]).reshape(-1)
+    rounds = cells.rounds[cell]
+    started = cells.started_us(cell)
+    steps = cells.interval_us[targets]
+    windows = windows_us(float(steps.min()), float(steps.max()))
+    age = np.maximum(now_us - started, 0)
+    live = (rounds & OUTCOME != 0) & (rounds & LATE == 0)
+    live &= (age <= windows[-1]) & (started >= cells.floor_us[cell][:, None]) & ~masked[cell][:, None]
+    at, ring = np.nonzero(live)
+    code, age_at = rounds[at, ring], age[at, ring]
+    outcome = code & OUTCOME
+    bad = outcome > Outcome.OK
+    bins = at * WINDOWS + np.searchsorted(windows, age_at)
+    share = _layers(outcome[bad], age_at[bad] / float(steps.max()))
+    gain = np.log(share / base.layer_share)
+    retry_ok, retry_bad = code & RETRY_OK != 0, code & RETRY_FAILED != 0
+    surprise = np.where(bad, base.surprise[cell[at]], base.p0[cell[at]])
+    surprise -= retry_bad * np.log(RETRY_FAILS) + retry_ok * np.log1p(-RETRY_FAILS)
+    shape = (agents.size, targets.size, WINDOWS)
+
+    def total(weights: npt.NDArray[np.generic]) -> Floats:
+        summed = np.bincount(bins, weights=weights.astype(np.float64), minlength=cell.size * WINDOWS)
+        out: Floats = summed.reshape(shape).cumsum(axis=2)
+        return out
+
+    return Block(
+        agents,
+        targets,
+        windows,
+        surprise=total(surprise),
+        focus=total(np.where(bad, gain[outcome], 0.0)),
+        failed=total(bad.astype(np.float64) + retry_bad),
+        fine=total((~bad).astype(np.float64) + retry_ok),
+        layers=np.bincount(outcome[bad], minlength=8).astype(np.float64),
+    )
+
+
+_SPREAD = np.array([0, 0, 0.04, 0.04, 0.03, 0.04, 0.03, 0.04])
+
+
+def _layers(outcome: npt.NDArray[np.uint8], age: Floats) -> Floats:
+    """The layers that a cause seems to have: the recent failures', with a little doubt about every other."""
+    weight = np.exp2(-age)
+    found = np.bincount(outcome, weights=weight, minlength=8)
+    out: Floats = np.maximum((found + _SPREAD) / (found.sum() + _SPREAD.sum()), 1e-9)
+    return out
+
+
+ROUNDS_OF_A_BLOCK = ROUNDS

@@ -1,0 +1,86 @@
+"""The fleet as numbers: which agent and which target stands in which row, column and group."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from faultline_collector.fleet import Fleet
+from faultline_collector.results import Int64, Mask
+
+Index: TypeAlias = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Agents are rows, targets are columns; every group is a code per row or per column, -1 for none."""
+
+    fleet: Fleet
+    agent_ids: tuple[str, ...]
+    target_ids: tuple[str, ...]
+    rows: dict[str, int]
+    columns: dict[str, int]
+    regions: tuple[str, ...]
+    asns: tuple[int, ...]
+    services: tuple[str, ...]
+    providers: tuple[str, ...]
+    region: Index
+    network: Index
+    service: Index
+    provider: Index
+    component: tuple[str, ...]
+    interval_us: Int64
+    planned: Mask
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many agents and how many targets."""
+        return len(self.agent_ids), len(self.target_ids)
+
+    def targets_of_service(self, service: int) -> Index:
+        """The columns of one service."""
+        return np.flatnonzero(self.service == service)
+
+    def targets_of_provider(self, provider: int) -> Index:
+        """The columns of all services on one provider."""
+        return np.flatnonzero(self.provider == provider)
+
+
+def lay_out(fleet: Fleet) -> Layout:
+    """Numbers a fleet's agents, targets and groups, each in order of its id."""
+    agents, targets = fleet.agents, fleet.targets
+    regions = _sorted_set(a.region for a in agents)
+    asns = tuple(sorted({a.asn for a in agents}))
+    services = _sorted_set(t.service for t in targets)
+    providers = _sorted_set(t.provider for t in targets if t.provider)
+    planned = np.array(
+        [[not t.regions or a.region in t.regions for t in targets] for a in agents], bool
+    ).reshape(len(agents), len(targets))
+    return Layout(
+        fleet=fleet,
+        agent_ids=tuple(a.id for a in agents),
+        target_ids=tuple(t.id for t in targets),
+        rows={a.id: i for i, a in enumerate(agents)},
+        columns={t.id: i for i, t in enumerate(targets)},
+        regions=regions,
+        asns=asns,
+        services=services,
+        providers=providers,
+        region=_codes([regions.index(a.region) for a in agents]),
+        network=_codes([asns.index(a.asn) for a in agents]),
+        service=_codes([services.index(t.service) for t in targets]),
+        provider=_codes([providers.index(t.provider) if t.provider else -1 for t in targets]),
+        component=tuple(t.component for t in targets),
+        interval_us=np.array([max(t.interval_s, 0.1) * 1e6 for t in targets], np.int64),
+        planned=planned,
+    )
+
+
+def _sorted_set(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(words)))
+
+
+def _codes(codes: list[int]) -> Index:
+    return np.array(codes, np.intp)

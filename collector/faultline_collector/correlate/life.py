@@ -1,0 +1,142 @@
+"""The life of outages: suspected, confirmed, recovering, resolved or withdrawn; pure bookkeeping of causes."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from faultline_collector.correlate.baselines import Baselines
+from faultline_collector.correlate.causes import Cause
+from faultline_collector.correlate.cells import Cells
+from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, RATES, weigh
+from faultline_collector.correlate.layout import Index, Layout
+from faultline_collector.correlate.settings import EngineSettings
+from faultline_collector.outages import Outage, State
+from faultline_collector.results import Mask
+
+SWITCH_NATS = 3.0
+"""What another explanation must be better by before a suspicion moves to it."""
+SWITCH_TICKS = 2
+CHANGE_TICKS = 5
+"""Ticks that a wider explanation must hold before a confirmed outage moves to it."""
+CONTAINED = 0.7
+"""Share of one cause's failing cells within another's that makes it a part of it."""
+STALE_INTERVALS = 2.0
+
+
+@dataclass(slots=True, eq=False)
+class Live:
+    """An open outage with what the engine needs to follow it; `rectangle` and `bad` are flat cells."""
+
+    outage: Outage
+    rectangle: Mask
+    bad: Mask
+    rate: float
+    since_us: int
+    supported_us: int
+    interval_us: int
+    form: str = ""
+    changes: int = 0
+    proposal: tuple[str, ...] = ()
+    proposed_ticks: int = 0
+    silent: Index = field(default_factory=lambda: np.empty(0, np.intp))
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes two outages the same thing."""
+        return self.outage.scope.value, self.outage.subject.kind, self.outage.subject.id
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether silence, not failure, opened it."""
+        return self.outage.layer == "silence"
+
+
+def outage_id(cause_key: Sequence[str], at_us: int) -> str:
+    """A short id that is the same for the same trace and settings."""
+    text = "|".join((*cause_key, str(at_us)))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What the rounds since the onset say about an end: nats, share probed again, agents that see it."""
+
+    nats: float
+    probed_again: float
+    agents: int
+    needed_agents: int
+
+    def done(self, settings: EngineSettings) -> bool:
+        """Whether the outage has ended."""
+        return (
+            self.nats >= settings.close_nats
+            and self.probed_again >= settings.probed_again
+            and self.agents >= self.needed_agents
+        )
+
+    def begun(self, settings: EngineSettings) -> bool:
+        """Whether it seems to be ending."""
+        return self.nats >= settings.close_nats / 2 and self.probed_again >= settings.probed_again / 3
+
+
+def recovery(live: Live, cells: Cells, base: Baselines, layout: Layout, now_us: int) -> Recovery:
+    """The reverse test on the cells that failed, over rounds since the last change of the outage."""
+    bad = np.flatnonzero(live.bad)
+    if not bad.size:
+        return Recovery(0.0, 0.0, 0, 1)
+    agents = np.unique(bad // layout.shape[1])
+    targets = np.unique(bad % layout.shape[1])
+    block = weigh(cells, base, agents, targets, now_us, ~live.bad)
+    rate = int(np.abs(RATES - live.rate).argmin())
+    ratio = block.surprise + block.focus + block.failed * LOG_FAIL[rate] + block.fine * LOG_OK[rate]
+    windows = block.windows_us <= max(now_us - live.since_us, 0)
+    if not windows.any():
+        return Recovery(0.0, 0.0, 0, 1)
+    nats = np.where(windows, -ratio.sum(axis=(0, 1)), -np.inf)
+    again = ((block.failed + block.fine) > 0).sum(axis=(0, 1)) / bad.size
+    seen = (block.fine > 0).any(axis=1).sum(axis=0)
+    ready = nats + np.where(again >= 0.6, 100.0, 0.0)
+    at = int(ready.argmax())
+    return Recovery(float(nats[at]), float(again[at]), int(seen[at]), min(3, agents.size))
+
+
+def moved(live: Live, state: State, now_us: int) -> Outage:
+    """The outage in another state, or itself when it is there already."""
+    if live.outage.state is state:
+        return live.outage
+    return live.outage.with_state(state, now_us)
+
+
+def contained(inner: Mask, outer: Mask) -> float:
+    """Which share of `inner` lies within `outer`."""
+    total = int(inner.sum())
+    return float((inner & outer).sum()) / total if total else 0.0
+
+
+def reshaped(outage: Outage, other: Outage, now_us: int, *, grow: bool) -> Outage:
+    """The outage with another's scope and extent, under its own id and history; `grow` keeps what it had."""
+    targets = set(other.target_ids) | (set(outage.target_ids) if grow else set())
+    regions = set(other.regions) | (set(outage.regions) if grow else set())
+    asns = set(other.asns) | (set(outage.asns) if grow else set())
+    return replace(
+        other,
+        id=outage.id,
+        state=outage.state,
+        target_ids=tuple(sorted(targets)),
+        regions=tuple(sorted(regions)),
+        asns=tuple(sorted(asns)),
+        onset_us=min(outage.onset_us, other.onset_us),
+        onset_after_us=min(outage.onset_after_us, other.onset_after_us),
+        onset_before_us=min(outage.onset_before_us, other.onset_before_us),
+        detected_us=outage.detected_us,
+        confirmed_us=outage.confirmed_us,
+        resolved_us=None,
+        changed_us=now_us,
+    )
+
+
+def covers_everything(cause: Cause, layout: Layout) -> bool:
+    """Whether a cause names every agent."""
+    return cause.agents.size == layout.shape[0]

@@ -1,0 +1,108 @@
+"""One sentence that a person understands, and the evidence behind it as plain data."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from faultline.outcomes import Outcome
+from faultline_collector.correlate.causes import Cause
+from faultline_collector.correlate.layout import Index, Layout
+from faultline_collector.outages import Scope
+
+LAYER_WORDS = {
+    "dns": "name resolution fails",
+    "connect": "connections are refused",
+    "tls": "TLS handshakes fail",
+    "http": "the servers answer with errors",
+    "content": "the pages have the wrong content",
+    "timeout": "requests time out",
+    "silence": "nothing is heard",
+    "latency": "answers are slow",
+    "inconclusive": "its own checks fail",
+}
+
+
+def layer_of(layers: "np.typing.NDArray[np.float64]") -> str:
+    """The layer that most failures have."""
+    return Outcome(int(layers.argmax())).word if layers.any() else Outcome.TIMEOUT.word
+
+
+def names(words: Sequence[str], most: int = 3) -> str:
+    """A few names as a person would say them."""
+    if len(words) > most:
+        return f"{', '.join(words[:most])} and {len(words) - most} more"
+    return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else "".join(words)
+
+
+def count(number: int, noun: str) -> str:
+    """`1 agent`, `3 agents`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def sentence(
+    layout: Layout, cause: Cause, layer: str, failing: Index, heard: Index, targets: Sequence[str]
+) -> str:
+    """Says what is out, for whom, how it fails, and who is fine."""
+    says = LAYER_WORDS[layer]
+    regions = sorted({layout.regions[layout.region[a]] for a in failing})
+    networks = len({int(layout.network[a]) for a in failing})
+    seen = f"{len(failing)} of {count(len(heard), 'agent')} in {count(len(regions), 'region')}"
+    seen += f" on {count(networks, 'network')} fail"
+    name = cause.subject.id
+    match cause.scope:
+        case Scope.GLOBAL:
+            return f"{name} fails everywhere ({part(layout, cause, targets)}): {says}; {seen}."
+        case Scope.REGIONAL:
+            return f"{name} fails in {names(regions)} ({part(layout, cause, targets)}), not elsewhere: {says}; {seen}."
+        case Scope.PROVIDER:
+            place = "everywhere" if cause.form.startswith("everywhere") else f"in {names(regions)}"
+            services = sorted({layout.services[layout.service[t]] for t in cause.targets})
+            return f"{count(len(services), 'service')} on {name} fail together {place}: {says}; {seen}."
+        case Scope.NETWORK:
+            kind = f"AS{name}" if cause.subject.kind == "asn" else f"the access of {name}"
+            return f"Nearly everything fails through {kind} in {names(regions)}: {says}; {seen}, others are fine."
+        case _:
+            return f"Only {name} fails, on nearly all its targets: {says}; the trouble is its own."
+
+
+def part(layout: Layout, cause: Cause, targets: Sequence[str]) -> str:
+    """Which components are meant."""
+    components = sorted({layout.component[layout.columns[t]] for t in targets})
+    return names(components)
+
+
+def evidence(
+    layout: Layout,
+    cause: Cause,
+    failing: Index,
+    healthy: Index,
+    layers: dict[str, int],
+    lost: Sequence[Cause],
+) -> dict[str, Any]:
+    """Who fails and who does not, by region and network, the layers, and what was considered and lost."""
+    return {
+        "score_nats": round(cause.score, 1),
+        "failing": _grouped(layout, failing),
+        "healthy": _grouped(layout, healthy),
+        "layers": layers,
+        "share_failing": round(cause.rate, 2),
+        "considered": [
+            {
+                "scope": other.scope.value,
+                "subject": {"kind": other.subject.kind, "id": other.subject.id},
+                "behind_nats": round(cause.score - other.score, 1),
+            }
+            for other in lost
+        ],
+    }
+
+
+def _grouped(layout: Layout, agents: Index) -> dict[str, Any]:
+    regions: dict[str, int] = {}
+    networks: dict[str, int] = {}
+    for agent in agents:
+        region, network = layout.regions[layout.region[agent]], str(layout.asns[layout.network[agent]])
+        regions[region] = regions.get(region, 0) + 1
+        networks[network] = networks.get(network, 0) + 1
+    return {"agents": len(agents), "regions": regions, "networks": networks}
