@@ -1,6 +1,7 @@
 """The collector's gRPC server: agents' sessions, and whatever else is served beside them."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -212,12 +213,21 @@ _SERVICES = (
 
 def credentials(tls: TlsFiles) -> grpc.ServerCredentials:
     """Reads the files; raises CannotListen. Clients must show certificates where authorities are named."""
+    certificate, key = _read(tls.certificate), _read(tls.key)
+    try:
+        # gRPC says of bad files only that it cannot bind.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.certificate, tls.key, _no_passphrase)
+    except (ssl.SSLError, ValueError) as error:
+        sentence = f"{tls.certificate} and {tls.key} are not a certificate and its key in PEM"
+        raise CannotListen(sentence) from error
     authorities = _read(tls.client_authorities) if tls.client_authorities is not None else None
     return grpc.ssl_server_credentials(
-        [(_read(tls.key), _read(tls.certificate))],
-        root_certificates=authorities,
-        require_client_auth=authorities is not None,
+        [(key, certificate)], root_certificates=authorities, require_client_auth=authorities is not None
     )
+
+
+def _no_passphrase() -> str:
+    raise ValueError("the key must not need a passphrase")
 
 
 def is_loopback(address: str) -> bool:

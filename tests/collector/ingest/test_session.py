@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faultline.ranges import Ranges
 from faultline.v1 import results_pb2, session_pb2
 from faultline_collector.ingest.session import AgentSession, Ending, Misspoken
 from faultline_collector.ingest.writer import Limits
@@ -61,7 +62,7 @@ async def listen(rig: Rig, session: AgentSession) -> Told:
 
 def acknowledged(told: Told) -> list[tuple[int, int]]:
     """The ranges of all acknowledgements."""
-    return sorted(pair for message in told for pair in pairs(message.ack.durable))
+    return list(Ranges(pair for message in told for pair in pairs(message.ack.durable)))
 
 
 def rejections(told: Told) -> list[tuple[str, int, str]]:
