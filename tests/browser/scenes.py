@@ -1,8 +1,10 @@
 """Moments to look at, made by hand: the lab's fleet, how its services stand, and what is out."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from faultline_collector.correlate.engine import Health, Standing
 from faultline_collector.fleet import Agent, Fleet, Network, Provider, Region, Service, Target
@@ -26,7 +28,7 @@ def lab_fleet() -> Fleet:
     return Fleet(
         regions=tuple(Region(p.id, p.name, p.country, p.latitude, p.longitude) for p in WORLD.places),
         networks=tuple(Network(c.asn, c.name) for c in WORLD.carriers),
-        providers=tuple(Provider(id, name) for id, name in WORLD.providers.items()),
+        providers=tuple(Provider(key, name) for key, name in WORLD.providers.items()),
         services=tuple(Service(p.id, p.name, tuple(part.id for part in p.parts)) for p in WORLD.products),
         agents=tuple(Agent(v.id, v.region, v.country, v.asn) for v in WORLD.vantages),
         targets=tuple(
@@ -69,7 +71,13 @@ class Scene:
 
 
 def an_outage(
-    scope: Scope, subject: Subject, why: str, *, regions: Iterable[str] = REGIONS, ago_s: float = 240, layer: str = "http"
+    scope: Scope,
+    subject: Subject,
+    why: str,
+    *,
+    regions: tuple[str, ...] = REGIONS,
+    ago_s: float = 240,
+    layer: str = "http",
 ) -> Outage:
     """A confirmed outage that began `ago_s` seconds ago."""
     onset = now_us() - int(ago_s * SECOND_US)
@@ -80,7 +88,7 @@ def an_outage(
         scope=scope,
         subject=subject,
         target_ids=tuple(t.id for t in FLEET.targets if t.service in services or t.provider == subject.id),
-        regions=tuple(regions),
+        regions=regions,
         asns=(),
         layer=layer,
         severity="down",
@@ -92,7 +100,33 @@ def an_outage(
         confirmed_us=onset + 7 * SECOND_US,
         changed_us=onset + 7 * SECOND_US,
         why=why,
+        evidence=a_proof(regions, layer),
     )
+
+
+def a_proof(failing: Iterable[str], layer: str) -> dict[str, Any]:
+    """Evidence as the detector writes it: all agents of the `failing` regions fail, the others do not."""
+    hit = set(failing)
+    return {
+        "score_nats": 61.4,
+        "failing": _grouped(agent for agent in FLEET.agents if agent.region in hit),
+        "healthy": _grouped(agent for agent in FLEET.agents if agent.region not in hit),
+        "layers": {layer: 6 * len(hit), "timeout": 1},
+        "share_failing": 1.0,
+        "considered": [
+            {"scope": "provider", "subject": {"kind": "provider", "id": "fastly"}, "behind_nats": 18.2},
+            {"scope": "network", "subject": {"kind": "asn", "id": "55836"}, "behind_nats": 37.9},
+        ],
+    }
+
+
+def _grouped(agents: Iterable[Agent]) -> dict[str, Any]:
+    listed = list(agents)
+    return {
+        "agents": len(listed),
+        "regions": Counter(agent.region for agent in listed),
+        "networks": Counter(str(agent.asn) for agent in listed),
+    }
 
 
 def calm() -> Scene:
@@ -106,8 +140,8 @@ def twitter_in_india() -> Scene:
     outage = an_outage(
         Scope.REGIONAL,
         Subject("service", "twitter"),
-        "Twitter fails from 6 of 6 agents in West India and North India, in 3 networks; it works from 30 of 30 "
-        "agents elsewhere.",
+        "Twitter fails from 6 of 6 agents in West India and North India, in 3 networks; "
+        "it works from 30 of 30 agents elsewhere.",
         regions=where,
     )
     ended = replace(

@@ -1,7 +1,9 @@
 """The collector's real web application on a port of its own, with scenes instead of results behind it."""
 
 import asyncio
+import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 import uvicorn
@@ -16,6 +18,19 @@ from faultline_collector.stores.memory import MemoryStore
 from tests.browser.scenes import FLEET, Scene, now_us
 
 START_S = 20.0
+
+
+class Server(uvicorn.Server):
+    """Says on which port it listens as soon as it does."""
+
+    def __init__(self, config: uvicorn.Config, listens: Callable[[int], None]) -> None:
+        super().__init__(config)
+        self._listens = listens
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts, and says so."""
+        await super().startup(sockets)
+        self._listens(self.servers[0].sockets[0].getsockname()[1])
 
 
 class Stage:
@@ -41,8 +56,13 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._end)
-        self._thread.join(START_S)
+        self.close()
+
+    def close(self) -> None:
+        """Ends the server and every connection; safe twice."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._end)
+            self._thread.join(START_S)
         self._store.close()
         self._registry.close()
 
@@ -55,7 +75,9 @@ class Stage:
     async def _publish(self, scene: Scene) -> None:
         at_us = now_us()
         changed = (*scene.open_outages, *scene.ended_outages)
-        self._board.publish(at_us, FLEET, scene.standings(), scene.open_outages, changed, scene.presences(at_us))
+        self._board.publish(
+            at_us, FLEET, scene.standings(), scene.open_outages, changed, scene.presences(at_us)
+        )
 
     def ail(self, problem: str) -> None:
         """Makes the collector say of itself that it does not work; empty when it does again."""
@@ -66,17 +88,16 @@ class Stage:
         self._loop = asyncio.get_running_loop()
         self._board = Board(metrics)
         self._health = Health(ticked_us=1 << 62)
-        app = web_app(
-            self._board, History(self._board, self._store, self._registry), metrics, self._health
+        app = web_app(self._board, History(self._board, self._store, self._registry), metrics, self._health)
+        config = uvicorn.Config(
+            app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1
         )
-        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
-        serving = asyncio.create_task(self._server.serve())
-        while not self._server.started:
-            await asyncio.sleep(0.01)
-        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+        self._server = Server(config, self._listens)
+        await self._server.serve()
+
+    def _listens(self, port: int) -> None:
+        self.port = port
         self._started.set()
-        await serving
 
     def _end(self) -> None:
         self._board.close()

@@ -65,7 +65,7 @@ function ofService(world: World, service: Service): Headline {
 
 /** One outage in plain words; named by `service` where a provider takes that service down. */
 export function sentence(world: World, outage: Outage, service?: Service): string {
-  const name = subjectName(outage, world);
+  const name = subjectName(outage.subject.kind, outage.subject.id, world);
   const who = service?.name ?? name;
   switch (outage.scope) {
     case 'global':

@@ -58,8 +58,7 @@ export function concerns(outage: Outage, service: string, world: World): boolean
 }
 
 /** The subject by the name that people know it by. */
-export function subjectName(outage: Outage, world: World): string {
-  const { kind, id } = outage.subject;
+export function subjectName(kind: string, id: string, world: World): string {
   if (kind === 'service') return serviceName(id, world);
   if (kind === 'provider') return world.providers.find((p) => p.id === id)?.name ?? id;
   if (kind === 'region') return world.regions.find((r) => r.id === id)?.name ?? id;
