@@ -72,7 +72,9 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 
 def _query_parameters(question: type[BaseModel]) -> list[dict[str, Any]]:
-    properties: dict[str, dict[str, Any]] = question.model_json_schema().get("properties", {})
+    properties: dict[str, dict[str, Any]] = question.model_json_schema(mode="serialization").get(
+        "properties", {}
+    )
     return [
         {
             "name": name,

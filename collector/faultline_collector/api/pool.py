@@ -23,6 +23,11 @@ class Pool:
         self._taken = 0
         self._deadline_s = deadline_s
 
+    @property
+    def free(self) -> int:
+        """How many places are free."""
+        return self._places - self._taken
+
     async def ask(self, work: Callable[[], T]) -> T:
         """Runs `work` in a thread; raises Busy. The place stays taken until the thread ends."""
         self._take()
@@ -58,7 +63,7 @@ class Pool:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _take(self) -> None:
-        if self._taken >= self._places:
+        if not self.free:
             raise Busy(f"{self._places} questions are being answered already; try again in a few seconds")
         self._taken += 1
 

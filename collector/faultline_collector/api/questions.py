@@ -6,11 +6,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import ErrorDetails
 
 from faultline.config import Between, sentence
 from faultline.durations import Duration, format_duration, parse_duration
+from faultline_collector.outages import iso
 
 _SPACED_ZONE = re.compile(r" (\d\d:?\d\d)$")
 
@@ -29,6 +38,11 @@ class Moment:
     def us(self, now_us: int) -> int:
         """Microseconds since 1970."""
         return self.at_us if self.ago is None else now_us - round(self.ago.total_seconds() * 1e6)
+
+    def __str__(self) -> str:
+        if self.ago is None:
+            return str(iso(self.at_us))
+        return format_duration(self.ago) if self.ago else "now"
 
 
 def parse_moment(text: object) -> Moment:
@@ -59,6 +73,7 @@ def _iso_us(words: str) -> int:
 When = Annotated[
     Moment,
     BeforeValidator(parse_moment),
+    PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "description": "ISO 8601, or a duration before now like 10m"}),
 ]
 

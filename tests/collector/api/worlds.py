@@ -159,6 +159,7 @@ class World:
     wellbeing: Wellbeing
     fleet: Fleet
     app: Starlette
+    folder: Path
 
     def publish(
         self,
@@ -181,6 +182,11 @@ class World:
         for batch in batches:
             first, last = int(batch.sequence[0]), int(batch.sequence[-1])
             self.store.append(batch, [ReceivedRange(batch.sources[0], first, last)])
+
+    def lose_registry(self) -> None:
+        """Takes the registry's database away."""
+        self.registry.close()
+        (self.folder / "registry.db").unlink()
 
     def close(self) -> None:
         """Ends everything."""
@@ -221,4 +227,4 @@ def make_world(
         heartbeat_s=heartbeat_s,
         **clock,
     )
-    return World(board, registry, kept, history, metrics, wellbeing, registry.fleet(), app)
+    return World(board, registry, kept, history, metrics, wellbeing, registry.fleet(), app, folder)
