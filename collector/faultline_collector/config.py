@@ -20,6 +20,9 @@ _FAMILIES = {"4": 4, "6": 6}
 SCHEMA_FILE = Path(__file__).with_name("config.schema.json")
 
 
+_AT_LEAST_ONE = Field(json_schema_extra={"minItems": 1})  # checked where all problems are found together
+
+
 class TlsSettings(Settings):
     """PEM files of the agents' gRPC listener."""
 
@@ -97,7 +100,7 @@ class ComponentSettings(Settings):
 
     id: str
     provider: Annotated[str, Field(description="instead of the service's")] = ""
-    targets: Annotated[tuple[TargetSettings, ...], Field(min_length=1)]
+    targets: Annotated[tuple[TargetSettings, ...], _AT_LEAST_ONE]
 
 
 class ServiceSettings(Settings):
@@ -106,7 +109,7 @@ class ServiceSettings(Settings):
     id: str
     name: str = ""
     provider: str = ""
-    components: Annotated[tuple[ComponentSettings, ...], Field(min_length=1)]
+    components: Annotated[tuple[ComponentSettings, ...], _AT_LEAST_ONE]
 
 
 class CollectorConfig(Settings):
@@ -120,10 +123,10 @@ class CollectorConfig(Settings):
     )
     listen: ListenSettings = ListenSettings()
     retention: RetentionSettings = RetentionSettings()
-    regions: Annotated[tuple[RegionSettings, ...], Field(min_length=1)]
+    regions: Annotated[tuple[RegionSettings, ...], _AT_LEAST_ONE]
     networks: tuple[NetworkSettings, ...] = ()
     providers: tuple[ProviderSettings, ...] = ()
-    services: Annotated[tuple[ServiceSettings, ...], Field(min_length=1)]
+    services: Annotated[tuple[ServiceSettings, ...], _AT_LEAST_ONE]
     correlation: Annotated[EngineSettings, Field(default_factory=EngineSettings)]
 
     def fleet(self) -> Fleet:
@@ -194,13 +197,13 @@ def schema_text() -> str:
     return json.dumps(schema, indent=2) + "\n"
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], file: Path = SCHEMA_FILE) -> int:
     """Writes the schema file, or with `--check` tells whether it is current."""
     if arguments == ["--check"]:
-        current = SCHEMA_FILE.exists() and SCHEMA_FILE.read_text(encoding="utf-8") == schema_text()
-        print(f"{SCHEMA_FILE} is {'current' if current else 'stale: python -m faultline_collector.config'}")
+        current = file.exists() and file.read_text(encoding="utf-8") == schema_text()
+        print(f"{file} is {'current' if current else 'stale: python -m faultline_collector.config'}")
         return 0 if current else 1
-    SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
+    file.write_text(schema_text(), encoding="utf-8")
     return 0
 
 

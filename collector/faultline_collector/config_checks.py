@@ -111,6 +111,18 @@ def _targets(root: Node) -> list[Node]:
     return [target for component in _components(root) for target in component.under("targets")]
 
 
+def _empty(root: Node) -> Iterator[str]:
+    for nodes, name in (
+        ([root], "regions"),
+        ([root], "services"),
+        (_services(root), "components"),
+        (_components(root), "targets"),
+    ):
+        for node in nodes:
+            if node.data.get(name) == []:
+                yield node.problem(name, "there must be at least one")
+
+
 def _ids(root: Node) -> Iterator[str]:
     for node in [*root.under("regions"), *root.under("providers"), *_services(root), *_components(root),
                  *_targets(root)]:  # fmt: skip
@@ -228,6 +240,7 @@ def _kinds(root: Node) -> Iterator[str]:
 CHECKS: tuple[Callable[[Node], Iterable[str]], ...] = (
     _places,
     _addresses,
+    _empty,
     _ids,
     _country,
     _repeated,

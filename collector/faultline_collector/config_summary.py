@@ -52,7 +52,7 @@ def summary_lines(summary: Summary) -> list[str]:
     """The summary as people read it."""
     rates = summary["probes_per_second"].values()
     low, high = min(rates), max(rates)
-    load = f"{low:g}" if low == high else f"{low:g} to {high:g}, by region"
+    load = f"{low:g}" if low == high else f"{low:g} to {high:g}"
     return [
         f"probed     {_many(summary['services'], 'service')}, {_many(summary['components'], 'component')}, "
         f"{_many(summary['targets'], 'target')}",

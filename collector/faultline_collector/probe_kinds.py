@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.exceptions import ValidationError
 
 from faultline.config import path_text
 
@@ -42,10 +42,10 @@ def kind_problems(kind: str, settings: Mapping[str, object], path: tuple[int | s
         yield f"{path_text((*path, 'kind'))}: {kind!r} is not one of {', '.join(kinds(schema))}"
         return
     validator = Draft202012Validator(schema | {"$ref": f"#/$defs/{kind}"}, format_checker=_FORMATS)
-    for error in sorted(
-        validator.iter_errors(settings), key=lambda e: [str(part) for part in e.absolute_path]
-    ):
-        yield from _sentences(error, path, kind)
+    errors = sorted(validator.iter_errors(settings), key=lambda e: [str(part) for part in e.absolute_path])
+    listed = {tuple(e.absolute_path) for e in errors if e.validator == "enum"}
+    told = [e for e in errors if e.validator != "type" or tuple(e.absolute_path) not in listed]
+    yield from dict.fromkeys(said for error in told for said in _sentences(error, path, kind))
 
 
 def kinds(schema: Mapping[str, Any]) -> list[str]:
@@ -59,14 +59,23 @@ def _sentences(error: ValidationError, path: tuple[int | str, ...], kind: str) -
     rule: Any = error.validator_value
     schema: Any = error.schema
     if error.validator == "anyOf" and error.context:
-        inner = best_match(error.context)
-        return _sentences(inner, path, kind) if inner is not None else ()
+        return _no_alternative(error, path, kind)
     if error.validator == "required":
         return [f"{path_text((*where, name))} is missing" for name in rule if name not in instance]
     if error.validator == "additionalProperties":
         unknown = [name for name in instance if name not in schema.get("properties", {})]
         return [f"{path_text((*where, name))} is not a known setting of {kind}" for name in unknown]
     return [f"{path_text(where)}: {_said(str(error.validator), repr(instance), rule, schema, error.message)}"]
+
+
+def _no_alternative(error: ValidationError, path: tuple[int | str, ...], kind: str) -> Iterable[str]:
+    """What is wrong by the alternative of the right type; when there is none, which types would be right."""
+    context: list[Any] = list(error.context or ())
+    for inner in context:
+        if inner.validator != "type" or inner.absolute_path != error.absolute_path:
+            return _sentences(inner, path, kind)
+    where = path_text((*path, *error.absolute_path))
+    return [f"{where}: {error.instance!r} is not {_type_text([inner.validator_value for inner in context])}"]
 
 
 def _said(keyword: str, value: str, rule: Any, schema: Any, message: str) -> str:

@@ -1,0 +1,119 @@
+"""What a good configuration says."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from faultline_collector.config import SCHEMA_FILE, load_config, main, schema_text
+from faultline_collector.fleet import Network, Provider, Region, Service, Target
+
+GOOD = Path(__file__).with_name("good.yaml")
+
+
+def test_fleet_is_sorted_and_complete() -> None:
+    """Names default to ids, providers are inherited, durations are seconds, the rest is the kind's."""
+    config = load_config(GOOD)
+    fleet = config.fleet()
+    assert fleet.agents == ()
+    assert fleet.regions == (
+        Region("in-west", "in-west", "IN", 19.0, 72.9),
+        Region("us-east", "US East", "US", 38.9, -77.4),
+    )
+    assert fleet.networks == (Network(7018, "AS7018"), Network(55836, "Jio"))
+    assert fleet.providers == (Provider("edgeline", "Edgeline"), Provider("nameco", "nameco"))
+    assert fleet.services == (
+        Service("bank", "bank", ("web",)),
+        Service("twitter", "Twitter", ("web", "login")),
+    )
+    assert fleet.targets == (
+        Target(
+            "bank-web",
+            "bank",
+            "web",
+            "",
+            "http",
+            5.0,
+            settings={"url": "http://bank.example/", "statuses": [200, "3xx"]},
+        ),
+        Target(
+            "twitter-login",
+            "twitter",
+            "login",
+            "nameco",
+            "tcp",
+            30.0,
+            regions=("in-west", "us-east"),
+            settings={"host": "192.0.2.1", "port": 443},
+        ),
+        Target(
+            "twitter-names",
+            "twitter",
+            "login",
+            "nameco",
+            "dns",
+            60.0,
+            home_region="us-east",
+            regions=("in-west",),
+            settings={"name": "twitter.example"},
+        ),
+        Target(
+            "twitter-web",
+            "twitter",
+            "web",
+            "edgeline",
+            "http",
+            10.0,
+            5.0,
+            family=6,
+            settings={"url": "https://twitter.example/", "family": "6"},
+        ),
+    )
+
+
+def test_defaults_are_safe(tmp_path: Path) -> None:
+    """Without a word both listeners are for this machine only, and results last a week."""
+    shortest = tmp_path / "collector.yaml"
+    data = yaml.safe_load(GOOD.read_text())
+    shortest.write_text(yaml.safe_dump({name: data[name] for name in ("regions", "providers", "services")}))
+    config = load_config(shortest)
+    assert (config.listen.agents, config.listen.web) == ("127.0.0.1:7443", "127.0.0.1:8080")
+    assert (config.listen.tls, config.listen.plaintext_beyond_loopback) == (None, False)
+    assert config.retention.raw.days == 7
+    assert config.store.startswith("duckdb:///var/lib/faultline/")
+
+
+def test_listening_everywhere_needs_tls_or_a_word(tmp_path: Path) -> None:
+    """With TLS files, or with the flag, agents may come from anywhere."""
+    text = GOOD.read_text().replace('"[::1]:0"', '"0.0.0.0:7443", {}')
+    for more in ("tls: {certificate: c.pem, key: k.pem}", "plaintext_beyond_loopback: true"):
+        path = tmp_path / "collector.yaml"
+        path.write_text(text.replace("{}", more, 1))
+        assert load_config(path).listen.agents == "0.0.0.0:7443"
+
+
+def test_schema_is_current_and_takes_the_good_file() -> None:
+    """What is shipped is what the code generates; editors that use it agree with the collector."""
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), (
+        "run python -m faultline_collector.config"
+    )
+    validator = Draft202012Validator(json.loads(schema_text()))
+    assert list(validator.iter_errors(yaml.safe_load(GOOD.read_text()))) == []
+    assert list(validator.iter_errors({"regions": []})) != []
+
+
+def test_schema_is_written_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m faultline_collector.config` writes it, `--check` says what to do when it is stale."""
+    schema = tmp_path / "config.schema.json"
+    assert main(["--check"], schema) == 1
+    assert main([], schema) == 0
+    assert main(["--check"], schema) == 0
+    schema.write_text("{}")
+    assert main(["--check"], schema) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"{schema} is stale: python -m faultline_collector.config",
+        f"{schema} is current",
+        f"{schema} is stale: python -m faultline_collector.config",
+    ]
