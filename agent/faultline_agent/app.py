@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from faultline_agent.clocks import Clocks
+from faultline_agent.clocks import SystemClocks
 from faultline_agent.config import AgentConfig
 from faultline_agent.guard import LoadGuard
 from faultline_agent.load import LoadWatch
@@ -34,7 +34,7 @@ Work = Coroutine[Any, Any, None]
 
 async def serve(config: AgentConfig, token: str, spool: Spool, log: Log, stop: asyncio.Event) -> None:
     """Runs the agent until `stop`; raises UplinkError when the collector refuses it for good."""
-    clocks, random, guard = Clocks(), Random(), LoadGuard()
+    clocks, random, guard = SystemClocks(), Random(), LoadGuard()
     load, policy = LoadWatch(guard), config.policy.policy()
     async with AsyncExitStack() as stack:
         outbox = Outbox(spool, encode_batch, clocks)

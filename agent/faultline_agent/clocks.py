@@ -1,18 +1,28 @@
 """The two clocks that the agent goes by."""
 
 import time
-from dataclasses import dataclass, field
+from typing import Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
+class Clocks(Protocol):
     """The wall's time for what is told, and an axis that never steps for what is planned and measured."""
 
-    began_s: float = field(default_factory=lambda: time.time() - time.monotonic())
+    def axis_s(self) -> float:
+        """Seconds that only go forward."""
+
+    def wall_us(self) -> int:
+        """Microseconds since 1970, as the machine now believes."""
+
+
+class SystemClocks:
+    """The machine's clocks; the axis begins at the wall's time, so a restarted agent keeps its rhythm."""
+
+    def __init__(self) -> None:
+        self._began_s = time.time() - time.monotonic()
 
     def axis_s(self) -> float:
-        """Seconds; began as seconds since 1970, so that a restarted agent keeps its rhythm."""
-        return self.began_s + time.monotonic()
+        """Seconds that only go forward."""
+        return self._began_s + time.monotonic()
 
     def wall_us(self) -> int:
         """Microseconds since 1970, as the machine now believes."""

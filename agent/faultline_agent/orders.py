@@ -44,7 +44,11 @@ def _probe(target: AssignedTarget, policy: Policy) -> Probe:
     refusal = policy.kind_refusal(target.kind)
     if refusal:
         raise BadConfig("assignment", [refusal])
-    return parse_data(target.settings, kind, "assignment")
+    probe = parse_data(target.settings, kind, "assignment")
+    refusal = policy.endpoints_refusal(probe.endpoints())
+    if refusal:
+        raise BadConfig("assignment", [refusal])
+    return probe
 
 
 def write_assignment(assignment: Assignment) -> str:

@@ -1,5 +1,6 @@
 """What this agent may be told to probe. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
@@ -29,12 +30,11 @@ class Policy:
 
     def refusal(self, address: str, port: int) -> str:
         """Why a connection there is refused; empty when it is not."""
-        if self.ports and not any(low <= port <= high for low, high in self.ports):
-            return f"this agent's policy does not allow port {port}"
-        try:
-            parsed = _plain(ip_address(address.strip("[]").partition("%")[0]))
-        except ValueError:
+        if refused := self._port_refusal(port):
+            return refused
+        if not _is_address(address):
             return f"{address!r} is not an address"
+        parsed = _plain(_parse(address))
         if any(parsed in network for network in self.networks):
             return ""
         if self.only_networks:
@@ -42,6 +42,19 @@ class Policy:
         if parsed.is_global and not parsed.is_multicast:
             return ""
         return f"{address} is not a public address, and this agent's policy does not allow it"
+
+    def endpoints_refusal(self, endpoints: Iterable[tuple[str, int]]) -> str:
+        """Why one of these hosts is refused before it is resolved, by address or port; empty when none."""
+        for host, port in endpoints:
+            refused = self.refusal(host, port) if _is_address(host) else self._port_refusal(port)
+            if refused:
+                return refused
+        return ""
+
+    def _port_refusal(self, port: int) -> str:
+        if not self.ports or any(low <= port <= high for low, high in self.ports):
+            return ""
+        return f"this agent's policy does not allow port {port}"
 
 
 def network(text: str) -> Network:
@@ -54,13 +67,26 @@ def network(text: str) -> Network:
 
 def port_range(text: str | int) -> tuple[int, int]:
     """Reads `443` or `8000-8999`; raises ValueError with a sentence."""
-    low, _, high = str(text).partition("-")
-    if not (low.isdecimal() and (high or low).isdecimal()):
+    low, dash, high = str(text).partition("-")
+    ends = (low, high if dash else low)
+    if not all(end.isascii() and end.isdecimal() for end in ends):
         raise ValueError(f"{text!r} is not a port or a range like 8000-8999")
-    first, last = int(low), int(high or low)
+    first, last = (int(end) for end in ends)
     if not 1 <= first <= last <= 65535:
         raise ValueError(f"{text!r} is not within 1-65535")
     return first, last
+
+
+def _parse(text: str) -> Address:
+    return ip_address(text.strip("[]").partition("%")[0])
+
+
+def _is_address(text: str) -> bool:
+    try:
+        _parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 _NAT64 = IPv6Network("64:ff9b::/96")

@@ -35,6 +35,7 @@ class Recorder:
         self._urgent = asyncio.Event()
         self._writing = asyncio.Lock()
         self._lost = 0
+        self._flushing: asyncio.Task[bool] | None = None
         self.problem = ""
         """Why results cannot be written; empty when they can."""
 
@@ -57,7 +58,11 @@ class Recorder:
                 await asyncio.sleep(PAUSE_S)
 
     async def flush(self) -> bool:
-        """Writes all that waits; says whether that worked."""
+        """Writes all that waits; says whether that worked. A write goes on when this is cancelled."""
+        self._flushing = asyncio.create_task(self._flush())
+        return await asyncio.shield(self._flushing)
+
+    async def _flush(self) -> bool:
         async with self._writing:
             while self._waiting:
                 if not await self._write():

@@ -2,7 +2,8 @@
 
 import sqlite3
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -20,6 +21,9 @@ CREATE INDEX IF NOT EXISTS batches_by_time ON batches (recorded_us, first);
 CREATE TABLE IF NOT EXISTS dropped (
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
 """
+
+LOCK_S = 2.0
+"""How long to wait for an agent that is just ending."""
 
 OVERHEAD_BYTES = 64
 """What a batch takes on disk beside its encoded results."""
@@ -69,14 +73,16 @@ class Spool:
             self.spool_id = str(self.recall("spool_id"))
             self._next, self._results, self._bytes = self._count()
         except (OSError, sqlite3.Error) as error:
-            raise SpoolError(f"spool {path} cannot be opened: {error}") from error
+            used = "locked" in str(error)
+            reason = "another process uses it" if used else str(error)
+            raise SpoolError(f"spool {path} cannot be opened: {reason}") from error
 
     def append(self, results: Sequence[Result], encode: Encode, now_us: int, lost: int = 0) -> Parcel:
         """Stores results under the next sequences; `lost` ones before them are noted as dropped."""
         first = self._next + lost
         encoded = encode(results, first)
         size = len(encoded) + OVERHEAD_BYTES
-        with self._db:
+        with self._transaction():
             if lost:
                 self._note_dropped(self._next, first - 1, "bytes")
             self._db.execute(
@@ -99,7 +105,7 @@ class Spool:
 
     def forget(self, durable: Ranges) -> None:
         """Removes what the collector has: batches and noted drops that lie wholly within the ranges."""
-        with self._db:
+        with self._transaction():
             for first, last in durable:
                 self._remove("first BETWEEN ? AND ? AND first + count - 1 <= ?", (first, last, last))
                 self._db.execute("DELETE FROM dropped WHERE first >= ? AND last <= ?", (first, last))
@@ -127,7 +133,7 @@ class Spool:
     def continue_above(self, sequence: int) -> None:
         """Makes sure that no sequence up to this one is given out again."""
         if sequence >= self._next:
-            with self._db:
+            with self._transaction():
                 self._set("next_sequence", str(sequence + 1))
             self._next = sequence + 1
 
@@ -138,7 +144,7 @@ class Spool:
 
     def remember(self, name: str, value: str) -> None:
         """Keeps a fact of the agent's beside its results."""
-        with self._db:
+        with self._transaction():
             self._set(name, value)
 
     def recall(self, name: str) -> str | None:
@@ -150,6 +156,16 @@ class Spool:
         """Closes the file; safe twice."""
         self._db.close()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """What fails leaves the file and what is known of it as they were."""
+        try:
+            with self._db:
+                yield
+        except BaseException:
+            self._next, self._results, self._bytes = self._count()
+            raise
+
     def _open_or_replace(self) -> sqlite3.Connection:
         try:
             return self._open()
@@ -160,8 +176,9 @@ class Spool:
             return self._open()
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=5.0, check_same_thread=False)
+        db = sqlite3.connect(self._path, timeout=LOCK_S, check_same_thread=False)
         try:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             problem = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
@@ -213,7 +230,7 @@ class Spool:
         return None
 
     def _evict_where(self, condition: str, bound: int, reason: str) -> list[DroppedRange]:
-        with self._db:
+        with self._transaction():
             rows = self._remove(condition, (bound,))
             runs = Ranges((first, first + count - 1) for first, count, _ in rows)
             for first, last in runs:
