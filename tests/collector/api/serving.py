@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from faultline_collector.listening import WebServer
-from tests.collector.api.worlds import World
+from tests.collector.api.worlds import World, until
 
 T = TypeVar("T")
 
@@ -41,8 +41,7 @@ class Served:
 
         async def wait() -> None:
             async with asyncio.timeout(PATIENCE_S):
-                while not condition():  # noqa: ASYNC110 - the condition is the server's own
-                    await asyncio.sleep(0.005)
+                await until(condition)
 
         asyncio.run_coroutine_threadsafe(wait(), self.loop).result(PATIENCE_S + 5)
 

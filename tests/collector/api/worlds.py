@@ -1,6 +1,7 @@
 """A small world for the tests of the API and its commands: two regions of India and one of the US."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -228,3 +229,9 @@ def make_world(
         **clock,
     )
     return World(board, registry, kept, history, metrics, wellbeing, registry.fleet(), app, folder)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits, in the loop, for a condition to hold; the caller sets the deadline."""
+    while not condition():  # noqa: ASYNC110 - the condition is the server's own
+        await asyncio.sleep(0.002)
