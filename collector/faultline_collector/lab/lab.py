@@ -83,7 +83,7 @@ class Lab:
         self._write_files()
         progress("collector")
         self.start_collector()
-        await self._await_collector()
+        await self.await_collector()
         await self._start_fleet(progress)
         Note(os.getpid(), await self._control.open(), self.web).write(self.folder)
 
@@ -146,7 +146,8 @@ class Lab:
             (folder / "token").write_text(token + "\n", encoding="utf-8")
         registry.close()
 
-    async def _await_collector(self) -> None:
+    async def await_collector(self) -> None:
+        """Returns when the collector answers; LabFailed when it does not."""
         deadline = asyncio.get_running_loop().time() + _COLLECTOR_DEADLINE_S
         async with httpx.AsyncClient(base_url=self.web, trust_env=False) as client:
             while not await _answers(client):
@@ -159,7 +160,7 @@ class Lab:
 
     async def _start_fleet(self, progress: Progress) -> None:
         deadline = asyncio.get_running_loop().time() + _FLEET_DEADLINE_S
-        waiting, starting = list(self.world.vantages), list[Vantage]()
+        waiting, starting, told = list(self.world.vantages), list[Vantage](), -1
         while waiting or starting:
             while waiting and len(starting) < _STARTING_AT_ONCE:
                 starting.append(waiting.pop(0))
@@ -167,7 +168,9 @@ class Lab:
             self._check_crew(deadline)
             starting = [vantage for vantage in starting if not self.stage.relays[vantage.id].connected]
             up = len(self.world.vantages) - len(waiting) - len(starting)
-            progress(f"{up} of {len(self.world.vantages)} agents connected")
+            if up > told:
+                progress(f"{up} of {len(self.world.vantages)} agents connected")
+            told = up
             await asyncio.sleep(_POLL_S)
 
     def _check_crew(self, deadline: float) -> None:

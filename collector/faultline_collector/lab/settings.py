@@ -98,7 +98,7 @@ def agent_settings(world: World, vantage: Vantage, folder: Path, interval_s: flo
         "spool": {"path": str(folder / "spool.db"), "max_bytes": "16MiB", "max_age": "1d"},
         "resolvers": [resolver],
         "references": {
-            "every": f"{round(interval_s * 1000 / 2)}ms",
+            "every": f"{max(1000, round(interval_s * 1000 / 2))}ms",
             "targets": [
                 {"kind": "tcp", "host": world.gateway(vantage), "port": REFERENCE_PORT},
                 {"kind": "tcp", "host": world.upstream(vantage), "port": REFERENCE_PORT},
