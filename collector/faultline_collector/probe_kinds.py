@@ -35,14 +35,20 @@ def kinds_schema() -> dict[str, Any]:
     return schema
 
 
+@cache
+def _validator(kind: str) -> Draft202012Validator:
+    return Draft202012Validator(kinds_schema() | {"$ref": f"#/$defs/{kind}"}, format_checker=_FORMATS)
+
+
 def kind_problems(kind: str, settings: Mapping[str, object], path: tuple[int | str, ...]) -> Iterator[str]:
     """What is wrong with a target's kind and the settings of that kind: one sentence each."""
     schema = kinds_schema()
     if kind not in kinds(schema):
         yield f"{path_text((*path, 'kind'))}: {kind!r} is not one of {', '.join(kinds(schema))}"
         return
-    validator = Draft202012Validator(schema | {"$ref": f"#/$defs/{kind}"}, format_checker=_FORMATS)
-    errors = sorted(validator.iter_errors(settings), key=lambda e: [str(part) for part in e.absolute_path])
+    errors = sorted(
+        _validator(kind).iter_errors(settings), key=lambda e: [str(part) for part in e.absolute_path]
+    )
     listed = {tuple(e.absolute_path) for e in errors if e.validator == "enum"}
     told = [e for e in errors if e.validator != "type" or tuple(e.absolute_path) not in listed]
     yield from dict.fromkeys(said for error in told for said in _sentences(error, path, kind))
