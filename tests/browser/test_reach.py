@@ -22,9 +22,11 @@ def test_keyboard_reaches_everything_and_focus_is_seen(page: Page, stage: Stage)
     page.goto(stage.url)
     page.wait_for_selector("path.land")
     walked = []
-    for _ in range(16):
+    while not walked or walked[-1]["name"]:
         page.keyboard.press("Tab")
         walked.append(page.evaluate(FOCUSED))
+    assert len(walked) < 30
+    walked.pop()
     names = [step["name"] for step in walked]
     for name in (
         "To the outages",
@@ -44,7 +46,8 @@ FOCUSED = """() => {
   const at = document.activeElement, style = getComputedStyle(at);
   const ring = at.querySelector('.reach');
   const seen = ring ? getComputedStyle(ring).strokeWidth !== '1px' : style.outlineStyle !== 'none';
-  return { name: at.getAttribute('aria-label') ?? (at.textContent.trim() || at.id), seen };
+  const said = at.getAttribute('aria-label') ?? (at.textContent.trim() || at.id);
+  return { name: at === document.body ? '' : said, seen };
 }"""
 
 
@@ -127,8 +130,11 @@ def test_nothing_moves_for_those_who_prefer_that(browser: Browser, stage: Stage)
     page.close()
 
 
-@pytest.mark.parametrize("colours", ["dark", "light"])
-@pytest.mark.parametrize("fragment", ["", "#outage=global-twitter"], ids=["page", "outage"])
+@pytest.mark.parametrize(
+    ("colours", "fragment"),
+    [("dark", ""), ("light", ""), ("light", "#outage=global-twitter")],
+    ids=["dark", "light", "outage"],
+)
 def test_axe_finds_nothing(browser: Browser, stage: Stage, colours: Any, fragment: str) -> None:
     """Names, roles, contrast and order, by the rules of axe-core."""
     stage.show(twitter_everywhere())
