@@ -1,0 +1,138 @@
+"""Time from a fault injected into the lab to `suspected` and `confirmed`, as the API tells them.
+
+FAULTLINE_INJECTIONS says how many a scope (20); each at a random moment of the probes' interval.
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from random import Random
+
+from faultline_collector.lab.world import World, make_world
+from tests.bench.rows import Row
+from tests.e2e.demo import Demo, Verdict, running, verdict_of
+
+INJECTIONS = int(os.environ.get("FAULTLINE_INJECTIONS", "20"))
+READY_S = 300.0
+PATIENCE_S = 60.0
+QUIET_S = 240.0
+INTERVAL_S = 5.0
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """A fault as its command, and what should be said of it; subject "" stands for any."""
+
+    words: tuple[str, ...]
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Seconds from one fault to what was said; None where it was not said in time."""
+
+    suspected: float | None
+    confirmed: float | None
+
+
+def injections(world: World, random: Random) -> dict[str, list[Injection]]:
+    """What is injected, by scope; subjects are drawn without replacement while there are any."""
+    services = _drawn([p.id for p in world.products if len(p.parts) > 1], random)
+    alone = _drawn([p.id for p in world.products], random)
+    countries = cycle(sorted({place.country for place in world.places}))
+    return {
+        "global": [Injection(("global", s), ("global", s)) for s in alone],
+        "regional": [
+            Injection(("regional", s, "--regions", _regions(world, next(countries))), ("regional", s))
+            for s in services
+        ],
+        "network": [
+            Injection(("network", n), ("network", n))
+            for n in _drawn([str(c.asn) for c in world.carriers], random)
+        ],
+        "provider": [
+            Injection(("provider", p), ("provider", p)) for p in _drawn(list(world.providers), random)
+        ],
+        "agent": [
+            Injection(("agent", a), ("agent", a)) for a in _drawn([v.id for v in world.vantages], random)
+        ],
+        "collector": [Injection(("collector",), ("collector", ""))] * INJECTIONS,
+    }
+
+
+def _regions(world: World, country: str) -> str:
+    return ",".join(place.id for place in world.places if place.country == country)
+
+
+def _drawn(names: list[str], random: Random) -> list[str]:
+    return list(islice(cycle(random.sample(names, len(names))), INJECTIONS))
+
+
+def measure(demo: Demo, injection: Injection) -> Delays:
+    """Injects, waits for both words, makes all whole and waits until it is quiet."""
+    demo.fault(*injection.words)
+    began = time.monotonic()
+    suspected = confirmed = None
+    while confirmed is None and time.monotonic() - began < PATIENCE_S:
+        state = _state_of(demo, injection.verdict)
+        now = time.monotonic() - began
+        if state is not None and suspected is None:
+            suspected = now
+        if state == "confirmed":
+            confirmed = now
+        time.sleep(_POLL_S)
+    demo.fault("clear")
+    demo.await_quiet(QUIET_S)
+    return Delays(suspected, confirmed)
+
+
+def _state_of(demo: Demo, verdict: Verdict) -> str | None:
+    scope, subject = verdict
+    for outage in demo.outages():
+        said = verdict_of(outage)
+        if outage["state"] in ("suspected", "confirmed") and said[0] == scope and subject in ("", said[1]):
+            return str(outage["state"])
+    return None
+
+
+def rows(scope: str, delays: list[Delays]) -> Iterator[Row]:
+    """The figures of one scope."""
+    for word in ("suspected", "confirmed"):
+        told = [seconds for d in delays if (seconds := getattr(d, word)) is not None]
+        if told:
+            yield Row(name=f"lab.{scope}.{word}.p50", value=statistics.median(told), unit="s")
+            yield Row(name=f"lab.{scope}.{word}.p95", value=_p95(told), unit="s")
+    missed = sum(d.confirmed is None for d in delays)
+    yield Row(name=f"lab.{scope}.missed", value=missed, unit=f"of {len(delays)}")
+
+
+def _p95(values: list[float]) -> float:
+    return sorted(values)[min(len(values) - 1, round(0.95 * (len(values) - 1)))]
+
+
+def run() -> list[Row]:
+    """All scopes, one injection after another."""
+    random = Random(20221229)
+    found: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="faultline-bench-") as folder:
+        with running(["lab", "run"], Path(folder) / "lab", READY_S) as demo:
+            found.append(Row(name="lab.ready", value=time.monotonic() - demo.started, unit="s"))
+            demo.until(lambda: _all_fine(demo), QUIET_S, "every region fine")
+            for scope, wanted in injections(make_world(), random).items():
+                delays = []
+                for injection in wanted:
+                    time.sleep(random.uniform(0, INTERVAL_S))
+                    delays.append(measure(demo, injection))
+                    print(f"{scope} {injection.verdict[1]}: {delays[-1]}", flush=True)
+                found += rows(scope, delays)
+    return found
+
+
+def _all_fine(demo: Demo) -> bool | None:
+    return all(region["health"] == "ok" for region in demo.state()["regions"]) or None
