@@ -4,10 +4,11 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+# hatchling is there when a wheel is built, and only then
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface  # type: ignore[import-not-found]
 
 
-class PageHook(BuildHookInterface):  # type: ignore[type-arg]  # generic only in name: its configuration is untyped
+class PageHook(BuildHookInterface):  # type: ignore[misc]
     """Runs web/build.py before a wheel is packed."""
 
     PLUGIN_NAME = "custom"

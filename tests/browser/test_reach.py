@@ -21,7 +21,7 @@ def test_keyboard_reaches_everything_and_focus_is_seen(page: Page, stage: Stage)
     stage.show(twitter_in_india())
     page.goto(stage.url)
     page.wait_for_selector("path.land")
-    walked = []
+    walked: list[dict[str, Any]] = []
     while not walked or walked[-1]["name"]:
         page.keyboard.press("Tab")
         walked.append(page.evaluate(FOCUSED))
