@@ -34,6 +34,9 @@ RATES = (100, 1000)
 SECONDS = 10
 WARM_UP = 1
 DELAY_S = 0.02
+ADDRESSES = [f"127.0.0.{i}" for i in range(1, 9)]
+"""Where the server listens; one address alone runs out of ports, which rest for a minute after each probe."""
+
 BLACKBOX = "prometheus-blackbox-exporter"
 PEER = "blackbox_exporter"
 BLACKBOX_CONFIG = "modules: {http: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4}}}\n"
@@ -66,10 +69,17 @@ async def serve() -> None:
     """Prints its port; when its input ends, prints what delays it kept."""
     kept_us: Measured = {}
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Responder(kept_us), "127.0.0.1", 0, backlog=4096)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    port = 0
+    for address in ADDRESSES:
+        server = await loop.create_server(lambda: Responder(kept_us), address, port, backlog=4096)
+        port = server.sockets[0].getsockname()[1]
+    print(port, flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     print(json.dumps(kept_us))
+
+
+def url_of(port: int, number: int) -> str:
+    return f"http://{ADDRESSES[number % len(ADDRESSES)]}:{port}/{number}"
 
 
 async def paced(rounds: int, rate: int, start: Callable[[int], Awaitable[None]]) -> None:
@@ -87,7 +97,7 @@ async def paced(rounds: int, rate: int, start: Callable[[int], Awaitable[None]])
 async def run_engine(port: int, rate: int) -> None:
     """The agent's side: probes at `rate`, prints CPU seconds and the first bytes."""
     measured: Measured = {}
-    targets = [HttpProbe(url=f"http://127.0.0.1:{port}/{number}") for number in range(rate)]
+    targets = [HttpProbe(url=url_of(port, number)) for number in range(rate)]
     async with open_tools() as tools:
 
         async def one(number: int) -> None:
@@ -121,7 +131,7 @@ async def ask_blackbox(exporter: psutil.Process, at: str, port: int, rate: int) 
         async def one(number: int) -> None:
             handle = idle.pop() if idle else pycurl.Curl()
             body = bytearray()
-            handle.setopt(pycurl.URL, f"{at}/probe?module=http&target=http://127.0.0.1:{port}/{number}")
+            handle.setopt(pycurl.URL, f"{at}/probe?module=http&target={url_of(port, number)}")
             handle.setopt(pycurl.WRITEFUNCTION, body.extend)
             await multi.perform(handle)
             idle.append(handle)
@@ -178,7 +188,7 @@ def _by_number(said: dict[str, list[int]]) -> Measured:
 
 
 def errors_ms(kept_us: Measured, measured: Measured) -> list[float]:
-    """How far each measured first byte is from the delay that was kept; targets with a failure are left out."""
+    """How far each measured first byte is from the delay that was kept; targets that failed are left out."""
     whole = [n for n, us in measured.items() if len(us) == len(kept_us[n]) == WARM_UP + SECONDS]
     pairs = (zip(measured[n][WARM_UP:], kept_us[n][WARM_UP:], strict=True) for n in whole)
     return sorted(abs(seen - kept) / 1000 for pair in pairs for seen, kept in pair)

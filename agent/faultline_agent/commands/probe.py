@@ -157,6 +157,8 @@ def probe(
         asked = read_settings(kind, target, assignments)
         timeout_s = parse_duration(timeout).total_seconds()
         check_resolvers(resolvers)
+        if not timeout_s:
+            raise ValueError(f"--timeout: {timeout} leaves no time")
     except (BadConfig, ValueError) as error:
         raise click.UsageError(str(error)) from error
     story, finding = uvloop.run(run_probe(asked, resolvers, timeout_s, allow_private))

@@ -60,8 +60,8 @@ class DnsProbe(Probe):
 
     async def run(self, tools: Tools, timeout_s: float) -> Finding:
         """One question, asked again or elsewhere while nobody answers."""
-        watch = Stopwatch()
-        return await attempt(watch, timeout_s, self._steps(tools, watch))
+        watch = Stopwatch(timeout_s)
+        return await attempt(watch, self._steps(tools, watch))
 
     async def _steps(self, tools: Tools, watch: Stopwatch) -> Finding:
         resolvers = self._resolvers(tools)

@@ -47,10 +47,12 @@ class HttpProbe(Probe):
         default=("2xx",), min_length=1, max_length=50, description='Statuses that are good, as 204 or "2xx".'
     )
     header_matches: dict[HeaderName, Pattern] = Field(
-        default={}, max_length=20, description="Regular expressions that headers of the answer must match, by name."
+        default={},
+        max_length=20,
+        description="Regular expressions that the answer's headers must match.",
     )
     body_contains: str = Field(default="", max_length=4096, description="Text that the body must contain.")
-    body_matches: Pattern = Field(default="", description="Regular expression that must be found in the body.")
+    body_matches: Pattern = Field(default="", description="Regular expression to be found in the body.")
     body_lacks: str = Field(default="", max_length=4096, description="Text that the body must not contain.")
     certificate_days: Annotated[int, Between(0, 3650)] = Field(
         default=0, description="Days that the certificate must still be valid; 0: as long as it is valid now."
@@ -86,8 +88,8 @@ class HttpProbe(Probe):
 
     async def run(self, tools: Tools, timeout_s: float) -> Finding:
         """One request, with those that redirects lead to."""
-        watch = Stopwatch()
-        return await attempt(watch, timeout_s, self._steps(tools, watch))
+        watch = Stopwatch(timeout_s)
+        return await attempt(watch, self._steps(tools, watch))
 
     async def _steps(self, tools: Tools, watch: Stopwatch) -> Finding:
         request, answer = Request(self.method, self.url, self.headers, self.body), Answer()
@@ -170,7 +172,7 @@ def _follow(request: Request, status: int, url: str) -> Request:
 
 def _judge_certificate(certificate: Mapping[str, str], days: int) -> tuple[Outcome, str]:
     ends = ssl.cert_time_to_seconds(certificate["Expire date"])
-    left = int((ends - time()) // 86_400)
+    left = max(0, int((ends - time()) // 86_400))
     if left >= days:
         return Outcome.OK, ""
     return Outcome.TLS, f"the certificate is valid for {left} more days, expected {days}"

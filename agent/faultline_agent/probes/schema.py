@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import faultline
@@ -25,15 +26,15 @@ def text() -> str:
     return json.dumps(schema(), indent=2) + "\n"
 
 
-def main() -> None:
+def main(arguments: Sequence[str], place: Path = PLACE) -> None:
     """Writes the file, or checks it."""
-    if "--check" not in sys.argv[1:]:
-        PLACE.write_text(text(), encoding="utf-8")
-    elif not PLACE.exists() or PLACE.read_text(encoding="utf-8") != text():
-        sys.exit(f"{PLACE.name} is not current: run `python -m faultline_agent.probes.schema`")
+    if "--check" not in arguments:
+        place.write_text(text(), encoding="utf-8")
+    elif not place.exists() or place.read_text(encoding="utf-8") != text():
+        sys.exit(f"{place.name} is not current: run `python -m faultline_agent.probes.schema`")
     else:
-        print(f"{PLACE.name} is current")
+        print(f"{place.name} is current")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -43,8 +43,8 @@ class TcpProbe(Probe):
 
     async def run(self, tools: Tools, timeout_s: float) -> Finding:
         """One connection."""
-        watch = Stopwatch()
-        return await attempt(watch, timeout_s, self._steps(tools, watch))
+        watch = Stopwatch(timeout_s)
+        return await attempt(watch, self._steps(tools, watch))
 
     async def _steps(self, tools: Tools, watch: Stopwatch) -> Finding:
         found = await self._addresses(tools, watch)

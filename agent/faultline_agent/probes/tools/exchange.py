@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 import pycurl
 
 from faultline.outcomes import Outcome
-from faultline_agent.probes.probe import ProbeFailed, Tools
+from faultline_agent.probes.probe import ProbeFailed, Story, Tools
 from faultline_agent.probes.tools import sockets
 from faultline_agent.probes.tools.endpoints import Endpoint, ascii_host, family_of
 from faultline_agent.probes.tools.stopwatch import Stopwatch
@@ -18,7 +18,7 @@ MOST_BODY_BYTES = 1024 * 1024
 """How much of a body is read; the rest is cut off."""
 
 CODES: dict[int, tuple[Outcome, str]] = {
-    pycurl.E_UNSUPPORTED_PROTOCOL: (Outcome.INCONCLUSIVE, "this agent does not speak the URL's protocol"),
+    pycurl.E_UNSUPPORTED_PROTOCOL: (Outcome.HTTP, "the answer is not HTTP"),
     pycurl.E_FAILED_INIT: (Outcome.INCONCLUSIVE, "libcurl could not start"),
     pycurl.E_URL_MALFORMAT: (Outcome.INCONCLUSIVE, "the URL cannot be understood"),
     pycurl.E_NOT_BUILT_IN: (Outcome.INCONCLUSIVE, "this agent's libcurl lacks a feature"),
@@ -63,6 +63,12 @@ CODES: dict[int, tuple[Outcome, str]] = {
     pycurl.E_SSL_INVALIDCERTSTATUS: (Outcome.TLS, "the certificate's status is not good"),
 }
 """Every code of libcurl that an HTTP transfer can end with."""
+
+LEAD_S = 0.01
+"""How much before the attempt libcurl gives up: it alone knows the phases of a transfer that it ends."""
+
+SECURED = b"SSL connection using "
+"""How libcurl begins to tell of protocol and cipher."""
 
 EXPLAINED = frozenset({pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CONNECT_ERROR})
 """Codes to which libcurl adds a reason worth telling."""
@@ -158,23 +164,24 @@ class Exchange:
         self._secure = scheme == "https"
         self._refused = ""
         self._full = False
+        self._secured_by = ""
         self._opened: list[socket.socket] = []
 
     async def run(self, watch: Stopwatch) -> Answer:
-        """Makes the transfer; raises ProbeFailed."""
+        """Makes the transfer; raises ProbeFailed or TimeoutError."""
         handle = self._tools.engine.borrow()
         try:
             self._prepare(handle)
+            handle.setopt(pycurl.TIMEOUT_MS, max(1, int((watch.left_s() - LEAD_S) * 1000)))
             try:
                 await self._tools.engine.perform(handle)
             finally:
                 self._time(handle, watch)
-            self._finish(handle)
         except pycurl.error as error:
             if not (self._full and error.args[0] == pycurl.E_WRITE_ERROR):
                 raise self._failure(handle, error.args[0]) from error
-            self._finish(handle)
         finally:
+            self._finish(handle)
             self._tools.engine.give_back(handle)
             for opened in self._opened:  # pycurl works on a duplicate
                 opened.close()
@@ -244,10 +251,8 @@ class Exchange:
         return opened
 
     def _overhear(self, kind: int, data: bytes) -> None:
-        if kind == pycurl.INFOTYPE_TEXT and self._tools.story:
-            text = data.decode("utf-8", "replace").strip()
-            if text.startswith("SSL connection using "):
-                self._tools.story.tell("secured", by=text.removeprefix("SSL connection using "))
+        if kind == pycurl.INFOTYPE_TEXT and data.startswith(SECURED):
+            self._secured_by = data.decode("utf-8", "replace").removeprefix(SECURED.decode()).strip()
 
     def _finish(self, handle: pycurl.Curl) -> None:
         answer = self.answer
@@ -256,6 +261,22 @@ class Exchange:
         if self._secure and self._wants.certificate:
             chain = handle.getinfo(pycurl.INFO_CERTINFO)
             answer.certificate = dict(chain[0]) if chain else {}
+        if self._tools.story:
+            self._tell(self._tools.story, handle)
+
+    def _tell(self, story: Story, handle: pycurl.Curl) -> None:
+        answer, request = self.answer, self._request
+        story.tell("requested", method=request.method, url=request.url, headers=dict(request.headers))
+        if address := handle.getinfo(pycurl.PRIMARY_IP):
+            story.tell("reached", address=str(Endpoint(address, handle.getinfo(pycurl.PRIMARY_PORT))))
+        if answer.certificate or self._secured_by:
+            names = {"Subject": "subject", "Issuer": "issuer", "Start date": "begins", "Expire date": "ends"}
+            certificate = {word: answer.certificate.get(name, "") for name, word in names.items()}
+            story.tell("secured", by=self._secured_by, **certificate)
+        if answer.status:
+            story.tell(
+                "answered", status=answer.status, headers=dict(answer.headers), body_bytes=len(answer.body)
+            )
 
     def _time(self, handle: pycurl.Curl, watch: Stopwatch) -> None:
         """Splits libcurl's times since the start (each 0 until reached) into durations of phases."""
@@ -272,9 +293,11 @@ class Exchange:
             last = at
         watch.phase = "body"
 
-    def _failure(self, handle: pycurl.Curl, code: int) -> ProbeFailed:
+    def _failure(self, handle: pycurl.Curl, code: int) -> Exception:
         if self._refused:
             return ProbeFailed(Outcome.INCONCLUSIVE, self._refused)
+        if code == pycurl.E_OPERATION_TIMEDOUT:
+            return TimeoutError()
         if code == pycurl.E_COULDNT_CONNECT and (number := handle.getinfo(pycurl.OS_ERRNO)):
             return sockets.failed(number, f"connecting to {self._place}")
         outcome, said = CODES.get(code, (Outcome.INCONCLUSIVE, f"libcurl ended with code {code}"))

@@ -194,7 +194,7 @@ def _called(family: Family) -> str:
     return "" if family == "any" else f"IPv{family} "
 
 
-_GAI: dict[int, tuple[Outcome, str]] = {
+GAI: dict[int, tuple[Outcome, str]] = {
     socket.EAI_NONAME: (Outcome.DNS, "the name does not exist"),
     socket.EAI_AGAIN: (Outcome.DNS, "the resolver failed for now"),
     socket.EAI_FAIL: (Outcome.DNS, "the resolver failed"),
@@ -215,6 +215,6 @@ async def _by_system(host: str, family: Family) -> tuple[str, ...]:
             ascii_host(host), None, family=_SOCKET_FAMILIES[family], type=socket.SOCK_STREAM
         )
     except socket.gaierror as error:
-        outcome, said = _GAI.get(error.errno or 0, (Outcome.INCONCLUSIVE, str(error)))
+        outcome, said = GAI.get(error.errno or 0, (Outcome.INCONCLUSIVE, str(error)))
         raise ProbeFailed(outcome, f"{host} cannot be resolved: {said}") from error
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))

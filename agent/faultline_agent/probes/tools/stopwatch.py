@@ -21,15 +21,11 @@ LATE = {
 """What a time-out means, by the phase that it met."""
 
 
-def late(phase: str, timeout_s: float) -> str:
-    """The sentence of a time-out."""
-    return f"{LATE[phase]} within {timeout_s:g} s"
-
-
 class Stopwatch:
-    """Durations of finished phases in microseconds; phases of the same name add up."""
+    """Durations of finished phases in microseconds, of one attempt; phases of the same name add up."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
         self._started = perf_counter_ns()
         self.us: dict[str, int] = {}
         self.phase = ""
@@ -47,9 +43,9 @@ class Stopwatch:
         """Adds a duration that was measured elsewhere."""
         self.us[phase] = self.us.get(phase, 0) + us
 
-    def left_s(self, timeout_s: float) -> float:
-        """Seconds until the attempt has taken `timeout_s`."""
-        return timeout_s - (perf_counter_ns() - self._started) / 1e9
+    def left_s(self) -> float:
+        """Seconds until the attempt's time is over."""
+        return self.timeout_s - (perf_counter_ns() - self._started) / 1e9
 
     def finding(self, outcome: Outcome, detail: str = "", status: int = 0) -> Finding:
         """Ends the attempt."""
@@ -57,12 +53,17 @@ class Stopwatch:
         return Finding(outcome, detail, status, self.family, self.us)
 
 
-async def attempt(watch: Stopwatch, timeout_s: float, steps: Awaitable[Finding]) -> Finding:
+def late(watch: Stopwatch) -> str:
+    """The sentence of a time-out."""
+    return f"{LATE[watch.phase]} within {watch.timeout_s:g} s"
+
+
+async def attempt(watch: Stopwatch, steps: Awaitable[Finding]) -> Finding:
     """Awaits the steps of an attempt; a time-out or a failed phase becomes the finding."""
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(watch.timeout_s):
             return await steps
     except TimeoutError:
-        return watch.finding(Outcome.TIMEOUT, late(watch.phase, timeout_s))
+        return watch.finding(Outcome.TIMEOUT, late(watch))
     except ProbeFailed as failure:
         return watch.finding(failure.outcome, failure.sentence)
