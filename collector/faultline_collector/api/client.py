@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -33,12 +33,7 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        try:
-            self._http = httpx.Client(
-                base_url=self.url, timeout=_TIMEOUT, trust_env=not _is_loopback(self.url)
-            )
-        except httpx.InvalidURL as error:
-            raise Unanswered(f"{url!r} is not a URL like http://127.0.0.1:8080", permanent=True) from error
+        self._http = httpx.Client(base_url=self.url, timeout=_TIMEOUT, trust_env=not is_loopback(_host(url)))
 
     def get(self, path: str, **asked: str) -> dict[str, Any]:
         """One answer; raises Unanswered."""
@@ -91,9 +86,6 @@ class Client:
             raise Unanswered(
                 f"no collector answers at {self.url}; start one with `faultline collector run`"
             ) from error
-        except httpx.UnsupportedProtocol as error:
-            sentence = f"{self.url!r} is not a URL like http://127.0.0.1:8080"
-            raise Unanswered(sentence, permanent=True) from error
         except httpx.TimeoutException as error:
             raise Unanswered(f"the collector at {self.url} did not answer in time") from error
         except (httpx.HTTPError, json.JSONDecodeError) as error:
@@ -110,8 +102,16 @@ class Client:
         raise Unanswered(sentence, permanent=answer.status_code != 503)
 
 
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+def _host(url: str) -> str:
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts.hostname
+    raise Unanswered(f"{url!r} is not a URL like http://127.0.0.1:8080", permanent=True)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine; what is asked of it needs no proxy."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -2,7 +2,8 @@
 
 import csv
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import click
@@ -11,6 +12,7 @@ from faultline_collector.commands.asking import asking, given, json_option, url_
 from faultline_collector.commands.tables import print_json, show
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 _TIMINGS = ("dns", "connect", "tls", "first_byte", "total")
 _FIELDS = (
@@ -88,7 +90,7 @@ def results(url: str, as_json: bool, as_csv: bool, utc: bool, **asked: str | int
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     with asking(url) as client:
-        rows = client.lines("results", **given(**asked))
+        rows = _begun(client.lines("results", **given(**asked)))
         if as_json:
             for row in rows:
                 print_json(row)
@@ -97,6 +99,11 @@ def results(url: str, as_json: bool, as_csv: bool, utc: bool, **asked: str | int
         else:
             columns = (f"STARTED ({zone(utc=utc)})", "AGENT", "TARGET", "OUTCOME", "MS", "STATUS", "DETAIL")
             show(columns, (_result_row(row, utc) for row in rows), empty="No result in this window.")
+
+
+def _begun(rows: Iterator[T]) -> Iterator[T]:
+    """The same rows, the first already there: a refusal comes before anything is printed."""
+    return chain(list(islice(rows, 1)), rows)
 
 
 def _result_row(row: dict[str, Any], utc: bool) -> tuple[str, ...]:
