@@ -4,14 +4,15 @@ After Shrink (Kandula 2005) and Sherlock (Bahl 2007): few shared causes explain 
 a group need not be hit as a whole.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from faultline_collector.correlate.evidence import RATE_COST, RATES, Block, Floats
-from faultline_collector.correlate.layout import Index, Layout
-from faultline_collector.correlate.nulls import alone, flaky
+from faultline_collector.correlate.evidence import RATE_COST, RATES, Block
+from faultline_collector.correlate.layout import Floats, Index, Layout
+from faultline_collector.correlate.nulls import alone, burst, flaky
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Scope, Subject
 
@@ -51,33 +52,28 @@ class Cause:
         return self.scope.value, self.subject.kind, self.subject.id
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Voices:
-    """What each agent of a block gives to one supposed cause: [agents, windows, rates, leaks], nats."""
-
-    value: Floats
-    ratio: Floats
-
-
 def speak(ratio: Floats, null: Floats, cap: float) -> Floats:
-    """Each agent's part beyond its own best explanation, capped, with the leak."""
-    part = np.minimum(ratio - null[:, None, None], cap)[..., None]
-    out: Floats = np.log1p(LEAKS * np.expm1(np.maximum(part, -30.0)))
+    """What each agent gives beyond its own best explanation, capped, with the leak: [agents, windows, rates, leaks].
+
+    An agent that explains its failures by itself says nothing; one that is fine speaks against.
+    """
+    beyond = np.clip(ratio - null[:, None, None], 0.0, cap)
+    part = np.where(ratio > 0, beyond, np.maximum(ratio, -30.0))[..., None]
+    out: Floats = np.log1p(LEAKS * np.expm1(part))
     return out
 
 
-def penalties(settings: EngineSettings) -> Floats:
+@cache
+def penalties(part_of_group: float) -> Floats:
     """What each rate and leak costs: [rates, leaks]."""
-    leak = np.where(LEAKS < 0.9, settings.costs.part_of_group, 0.0)
+    leak = np.where(LEAKS < 0.9, part_of_group, 0.0)
     out: Floats = RATE_COST[:, None] + leak[None, :]
     return out
 
 
-def group_sum(values: Floats, codes: Index, groups: int) -> Floats:
-    """Sums over agents by group: [groups, ...]."""
-    one = np.zeros((groups, codes.size))
-    one[codes, np.arange(codes.size)] = 1.0
-    out: Floats = (one @ values.reshape(codes.size, -1)).reshape(groups, *values.shape[1:])
+def group_sum(values: Floats, member: Floats) -> Floats:
+    """Sums over agents by group; `member` is [groups, agents] of ones and zeros."""
+    out: Floats = (member @ values.reshape(len(values), -1)).reshape(len(member), *values.shape[1:])
     return out
 
 
@@ -122,17 +118,17 @@ def provider_form(layout: Layout, provider: int, block: Block, settings: EngineS
 
 
 def wide_causes(
-    layout: Layout, block: Block, form: ServiceForm, burst: Floats, settings: EngineSettings
+    layout: Layout, block: Block, form: ServiceForm, bursts: Floats, settings: EngineSettings
 ) -> Iterator[Cause]:
     """The form everywhere and in the regions that fit best."""
     ratio = block.ratio(form.columns)
     null = flaky(block, form.columns, settings.costs)
     null = np.maximum(null, alone(ratio, settings.costs.path))
-    null = np.maximum(null, burst[block.agents])
+    null = np.maximum(null, bursts[block.agents])
     voice = speak(ratio, null, settings.agent_cap_nats)
     codes = layout.region[block.agents]
-    by_region = group_sum(voice, codes, len(layout.regions))
-    own = by_region.max(axis=1) - penalties(settings)
+    by_region = group_sum(voice, layout.in_region[:, block.agents])
+    own = by_region.max(axis=1) - penalties(settings.costs.part_of_group)
     own_window = by_region.argmax(axis=1)
     make = _Maker(layout, block, form, voice)
     yield from _somewhere(make, own, own_window, codes, settings)
@@ -189,9 +185,9 @@ def _everywhere(
     layout, block = make.layout, make.block
     agents = np.arange(block.agents.size)
     networks = layout.network[block.agents]
-    by_network = group_sum(make.voice, networks, len(layout.asns))
+    by_network = group_sum(make.voice, layout.in_network[:, block.agents])
     capped = np.minimum(by_network, settings.network_cap_nats)
-    total = capped.sum(axis=0) - penalties(settings)
+    total = capped.sum(axis=0) - penalties(settings.costs.part_of_group)
     at = np.unravel_index(int(total.argmax()), total.shape)
     window, rate, leak = (int(i) for i in at)
     cost = make.form.cost
@@ -216,50 +212,71 @@ def _networks_speak(by_network: Floats, networks: Index) -> bool:
     return int((by_network > 1.0).sum()) >= needed
 
 
-Grouping = Callable[[Layout, Index], tuple[Index, list[tuple[str, Subject]]]]
+@dataclass(frozen=True, slots=True, eq=False)
+class AccessGroup:
+    """Agents that share their way to everything; `rows` are those of a block."""
+
+    name: str
+    subject: Subject
+    rows: Index
 
 
-def access_causes(layout: Layout, block: Block, burst: Floats, settings: EngineSettings) -> Iterator[Cause]:
+def access_causes(
+    layout: Layout, block: Block, groups: list[AccessGroup], settings: EngineSettings
+) -> Iterator[Cause]:
     """Agents, networks, regions and networks in a region whose targets all fail."""
     ratio = block.ratio()
+    bad_minute = burst(
+        block.surprise.sum(axis=1),
+        block.failed.sum(axis=1),
+        block.fine.sum(axis=1),
+        block.windows_us,
+        settings.costs,
+    )
     own = alone(ratio, settings.costs.agent)
-    voice = speak(ratio, np.maximum(own, burst[block.agents]), settings.agent_cap_nats)
-    lonely = speak(ratio, burst[block.agents], 1e9)[..., :1]
-    for name, subject, rows in _access_groups(layout, block):
-        one = rows.size == 1
-        scope = Scope.AGENT if name == "agent" else Scope.NETWORK
-        if one != (name == "agent"):
-            continue
-        heard = (lonely if one else voice)[rows].sum(axis=0) - penalties(settings)[:, : 1 if one else None]
+    voice = speak(ratio, np.maximum(own, bad_minute), settings.access_cap_nats)
+    lonely = speak(ratio, bad_minute, 1e9)
+    for group in groups:
+        one = group.name == "agent"
+        heard = (lonely if one else voice)[group.rows].sum(axis=0) - penalties(settings.costs.part_of_group)
+        if one:
+            heard = heard[..., :1]
         at = np.unravel_index(int(heard.argmax()), heard.shape)
         window, rate, leak = (int(i) for i in at)
-        cost = float(getattr(settings.costs, name))
-        yield Cause(
-            family="access",
-            scope=scope,
-            subject=subject,
-            agents=block.agents[rows],
-            targets=block.targets,
-            gain=float(heard[at]),
-            cost=cost,
-            rate=float(RATES[rate]),
-            window_us=float(block.windows_us[window]),
-            layers=block.layers,
-            voices=voice[rows, window, rate, leak],
-            form=name,
-        )
+        cost = float(getattr(settings.costs, group.name))
+        if heard[at] > cost:
+            yield Cause(
+                family="access",
+                scope=Scope.AGENT if one else Scope.NETWORK,
+                subject=group.subject,
+                agents=block.agents[group.rows],
+                targets=block.targets,
+                gain=float(heard[at]),
+                cost=cost,
+                rate=float(RATES[rate]),
+                window_us=float(block.windows_us[window]),
+                layers=block.layers,
+                voices=voice[group.rows, window, rate, leak],
+                form=group.name,
+            )
 
 
-def _access_groups(layout: Layout, block: Block) -> Iterator[tuple[str, Subject, Index]]:
-    networks, regions = layout.network[block.agents], layout.region[block.agents]
-    for row, agent in enumerate(block.agents):
-        yield "agent", Subject("agent", layout.agent_ids[agent]), np.array([row])
-    for code in np.unique(networks):
+def access_groups(layout: Layout, agents: Index, kind: str, code: int) -> list[AccessGroup]:
+    """The agents that share a network or a region, as a whole, in parts, and each by itself."""
+    found = [
+        AccessGroup("agent", Subject("agent", layout.agent_ids[agent]), np.array([row]))
+        for row, agent in enumerate(agents)
+    ]
+    every = np.arange(agents.size)
+    if kind == "network":
         asn = Subject("asn", str(layout.asns[code]))
-        yield "network", asn, np.flatnonzero(networks == code)
-        places = np.unique(regions[networks == code])
+        found.append(AccessGroup("network", asn, every))
+        region = layout.region[agents]
+        places = np.unique(region)
         if places.size > 1:
-            for place in places:
-                yield "network_in_region", asn, np.flatnonzero((networks == code) & (regions == place))
-    for code in np.unique(regions):
-        yield "region", Subject("region", layout.regions[code]), np.flatnonzero(regions == code)
+            found += [
+                AccessGroup("network_in_region", asn, np.flatnonzero(region == place)) for place in places
+            ]
+    elif kind == "region":
+        found.append(AccessGroup("region", Subject("region", layout.regions[code]), every))
+    return [group for group in found if group.name == "agent" or group.rows.size > 1]

@@ -14,7 +14,7 @@ class Clocks:
     """Per agent the median of received - started - total: clock error and usual lag in one."""
 
     def __init__(self, agents: int) -> None:
-        self._delays = np.full((agents, KEPT), np.nan)
+        self._delays = np.zeros((agents, KEPT))
         self._count = np.zeros(agents, np.int64)
         self._judged = np.zeros(agents, np.int64)
         self.median_us = np.zeros(agents)
@@ -32,9 +32,7 @@ class Clocks:
         steady = ~late & ~new
         if steady.any():
             self._learn(agent[steady], delay[steady])
-            due = np.flatnonzero(self._count >= self._judged + np.minimum(self._judged, KEPT // 2))
-            if due.size:
-                self._settle(due)
+            self._settle_due()
         return self.median_us[agent].astype(np.int64), late
 
     def _learn(self, agent: Index, delay: npt.NDArray[np.float64]) -> None:
@@ -45,8 +43,16 @@ class Clocks:
         self._delays[agent, (self._count[agent] + rank) % KEPT] = delay
         np.add.at(self._count, agent, 1)
 
+    def _settle_due(self) -> None:
+        since = self._count - self._judged
+        young = (self._judged < KEPT) & (since >= self._judged) & (since > 0)
+        old = since >= KEPT // 2
+        if young.any() or old.sum() * 8 >= old.size:
+            self._settle(np.flatnonzero(young | old))
+
     def _settle(self, agent: Index) -> None:
-        agent = agent[self._count[agent] > 0]
-        if agent.size:
-            self.median_us[agent] = np.nanmedian(self._delays[agent], axis=1)
-            self._judged[agent] = np.maximum(self._count[agent], 1)
+        full = agent[self._count[agent] >= KEPT]
+        self.median_us[full] = np.median(self._delays[full], axis=1)
+        for row in agent[self._count[agent] < KEPT]:
+            self.median_us[row] = np.median(self._delays[row, : self._count[row]])
+        self._judged[agent] = self._count[agent]

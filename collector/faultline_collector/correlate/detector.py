@@ -27,16 +27,12 @@ from faultline_collector.correlate.life import (
     reshaped,
 )
 from faultline_collector.correlate.recent import Recent
-from faultline_collector.correlate.screen import Hot, Screen
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.correlate.silence import Dark, Silence
 from faultline_collector.correlate.why import evidence, layer_of, sentence
 from faultline_collector.fleet import Fleet
 from faultline_collector.outages import Outage, Scope, State
 from faultline_collector.results import Mask, ResultBatch
-
-SCREEN_NATS = 9.0
-"""What recent failures must be worth before they are looked at in full."""
 
 
 class Detector:
@@ -48,7 +44,7 @@ class Detector:
         self._live: list[Live] = []
         self._closed: list[Live] = []
         self._changed: dict[str, Outage] = {}
-        self._news = False
+        self._news = 0
         self._started_us = 0
 
     def _fit(self, layout: Layout) -> None:
@@ -59,7 +55,6 @@ class Detector:
         self._base = Baselines(agents, targets, settings)
         self._clocks = Clocks(agents)
         self._recent = Recent()
-        self._screen = Screen(layout)
         self._silence = Silence(layout, settings)
         self._explainer = Explainer(layout, settings, self._cells, self._base)
         self._nothing: Mask = np.zeros(agents * targets, bool)
@@ -98,7 +93,7 @@ class Detector:
             cell = agent[bad] * layout.shape[1] + target[bad]
             until = started[bad] + 8 * layout.interval_us[target[bad]]
             self._recent.add(cell, started[bad], until, results.outcome[bad])
-            self._news = True
+            self._news += int(bad.sum())
 
     def contact(self, agent_id: str, at_us: int, *, well: bool) -> None:
         """Notes a sign of life that is not a result."""
@@ -120,45 +115,44 @@ class Detector:
         self._judge_silence(now_us)
         if not any(live.outage.scope is Scope.COLLECTOR for live in self._live):
             self._judge_failures(now_us)
-        self._news = False
+        self._news = 0
         changed = tuple(self._changed.values())
         self._changed.clear()
         return changed
 
     def _judge_failures(self, now_us: int) -> None:
         failing = [live for live in self._live if not live.is_silence]
-        if not self._news and not failing:
-            return
-        hot = self._hot(now_us, failing)
-        if hot:
+        if self._news or failing:
+            self._forget_settled()
+        masked = self._nothing
+        due = self._looks_due(failing, now_us)
+        if failing and not due:
+            masked = np.logical_or.reduce([live.rectangle for live in failing])
+        if due or (self._news and not masked[self._recent.cell[-self._news :]].all()):
             known = [live.key for live in failing]
-            chosen, lost = self._explainer.explain(hot, self._recent, now_us, self._nothing, known)
+            chosen, lost = self._explainer.explain(self._recent, now_us, masked, known)
             for cause in chosen:
                 self._take(cause, lost, now_us)
         for live in failing:
-            if live in self._live:
+            if live in self._live and (due or live.outage.state is State.RECOVERING):
                 self._age(live, now_us)
 
-    def _hot(self, now_us: int, failing: list[Live]) -> Hot:
+    def _forget_settled(self) -> None:
+        """Drops failures that an outage's end has settled."""
         fresh = self._recent.started_us >= self._cells.floor_us[self._recent.cell]
         if not fresh.all():
             self._recent.keep(fresh)
-        hot = self._screen.look(self._recent, self._base, now_us, self._nothing, SCREEN_NATS)
-        if not failing:
-            return hot
-        layout = self._layout
-        services, providers, agents = set(hot.services), set(hot.providers), set(hot.agents)
+
+    def _looks_due(self, failing: list[Live], now_us: int) -> bool:
+        """Whether the open outages are to be weighed anew: often while suspected, seldom later."""
+        due = False
         for live in failing:
-            kind, name = live.outage.subject.kind, live.outage.subject.id
-            if kind == "service" and name in layout.services:
-                services.add(layout.services.index(name))
-            elif kind == "provider" and name in layout.providers:
-                providers.add(layout.providers.index(name))
-            else:
-                agents.update((np.flatnonzero(live.rectangle) // layout.shape[1]).tolist())
-        return replace(
-            hot, services=frozenset(services), providers=frozenset(providers), agents=frozenset(agents)
-        )
+            per = 15 if live.outage.state is State.SUSPECTED else 6
+            due |= now_us - live.looked_us >= min(max(live.interval_us // per, 1_000_000), 5_000_000)
+        if due:
+            for live in failing:
+                live.looked_us = now_us
+        return due
 
     def _bad_cells(self, cause: Cause, now_us: int) -> tuple[Mask, Mask]:
         rectangle = self._nothing.copy()
@@ -174,25 +168,24 @@ class Detector:
             return
         mine = [live for live in self._live if not live.is_silence]
         same = next((live for live in mine if live.key == cause.key), None)
-        wider = [live for live in mine if live is not same and contained(live.bad, rectangle) >= CONTAINED]
+        inside = [live for live in mine if live is not same and contained(live.bad, rectangle) >= CONTAINED]
         if same is not None:
             self._support(same, cause, rectangle, bad, lost, now_us)
-            for child in wider:
+            for child in inside:
                 self._absorb(child, same, now_us)
             return
-        if wider:
-            heir = min(wider, key=lambda live: live.outage.detected_us)
+        if inside:
+            heir = min(inside, key=lambda live: live.outage.detected_us)
             if self._reshape(heir, cause, rectangle, bad, lost, now_us):
-                for child in wider:
+                for child in inside:
                     if child is not heir:
                         self._absorb(child, heir, now_us)
             return
         parent = next((live for live in mine if contained(bad, live.rectangle) >= CONTAINED), None)
-        if parent is not None:
-            if parent.outage.state is State.SUSPECTED and parent.supported_us < now_us:
-                self._reshape(parent, cause, rectangle, bad, lost, now_us)
-            return
-        self._open(cause, rectangle, bad, lost, now_us)
+        if parent is None:
+            self._open(cause, rectangle, bad, lost, now_us)
+        elif parent.outage.state is State.SUSPECTED and parent.supported_us < now_us:
+            self._reshape(parent, cause, rectangle, bad, lost, now_us)
 
     def _open(self, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int) -> None:
         outage = self._describe(cause, bad, lost, now_us)
@@ -261,6 +254,7 @@ class Detector:
         outage = self._describe(cause, bad, lost, now_us)
         live.outage = reshaped(live.outage, outage, now_us, grow=not suspected)
         live.rectangle, live.bad, live.rate = rectangle, (live.bad & rectangle) | bad, cause.rate
+        live.interval_us = int(self._layout.interval_us[cause.targets].max())
         live.since_us = now_us
         live.form = cause.form
         self._note(live)

@@ -5,13 +5,14 @@ do not vote.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
 from faultline.outcomes import Outcome
 from faultline_collector.correlate.baselines import Baselines
-from faultline_collector.correlate.cells import LATE, OUTCOME, RETRY_FAILED, RETRY_OK, ROUNDS, Cells
+from faultline_collector.correlate.cells import LATE, OUTCOME, RETRY_FAILED, RETRY_OK, Cells
 from faultline_collector.correlate.layout import Index
 from faultline_collector.results import Mask
 
@@ -30,6 +31,7 @@ RETRY_FAILS = 0.3
 """How often a retry fails too when only a packet was lost."""
 
 
+@cache
 def windows_us(shortest_us: float, longest_us: float) -> Floats:
     """Geometric windows from a tenth of the shortest interval to eight of the longest, microseconds."""
     return np.geomspace(SHORTEST * shortest_us, LONGEST * longest_us, WINDOWS)
@@ -108,6 +110,3 @@ def _layers(outcome: npt.NDArray[np.uint8], age: Floats) -> Floats:
     found = np.bincount(outcome, weights=weight, minlength=8)
     out: Floats = np.maximum((found + _SPREAD) / (found.sum() + _SPREAD.sum()), 1e-9)
     return out
-
-
-ROUNDS_OF_A_BLOCK = ROUNDS

@@ -1,6 +1,7 @@
 """The fewest causes that explain the failures: greedily the best one, then the best of what it leaves."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,23 +9,37 @@ from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.causes import (
     Cause,
     access_causes,
-    group_sum,
+    access_groups,
     provider_form,
     service_forms,
     wide_causes,
 )
 from faultline_collector.correlate.cells import Cells
-from faultline_collector.correlate.evidence import Block, Floats, weigh
+from faultline_collector.correlate.evidence import Block, weigh, windows_us
 from faultline_collector.correlate.layout import Index, Layout
 from faultline_collector.correlate.nulls import bursts
 from faultline_collector.correlate.recent import Recent
-from faultline_collector.correlate.screen import Hot
+from faultline_collector.correlate.screen import Family, Screen
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Scope
 from faultline_collector.results import Mask
 
+SLACK_NATS = 3.0
+"""By how much a cause may be worth more than its family's bound."""
+KNOWN_NATS = 3.0
+"""What a cause that is open already has ahead of others, so that scopes do not flutter."""
 MOST_CAUSES = 8
 """Causes named in one tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What an explanation stands on besides the cells: the time, the failures, and what must not speak."""
+
+    now_us: int
+    recent: Recent
+    masked: Mask
+    known: frozenset[tuple[str, str, str]]
 
 
 class Explainer:
@@ -35,29 +50,46 @@ class Explainer:
         self._settings = settings
         self._cells = cells
         self._base = base
+        self._screen = Screen(layout)
         self._every_agent = np.arange(layout.shape[0])
         self._every_target = np.arange(layout.shape[1])
+        steps = layout.interval_us if layout.shape[1] else np.array([1_000_000])
+        self._windows_us = windows_us(float(steps.min()), float(steps.max()))
 
     def explain(
-        self, hot: Hot, recent: Recent, now_us: int, masked: Mask, known: Iterable[tuple[str, str, str]] = ()
+        self, recent: Recent, now_us: int, masked: Mask, known: Iterable[tuple[str, str, str]] = ()
     ) -> tuple[list[Cause], list[Cause]]:
         """The causes worth opening, best first, and the best of those that lost; `known` ones are open already."""
-        masked = masked.copy()
-        open_keys = frozenset(known)
+        moment = Moment(now_us, recent, masked.copy(), frozenset(known))
         chosen: list[Cause] = []
         lost: list[Cause] = []
         while len(chosen) < MOST_CAUSES:
-            burst = bursts(self._layout, self._base, recent, now_us, masked, self._settings.costs)
-            found = self._candidates(hot, now_us, masked, burst)
-            found = [c for c in found if c.score >= self.threshold(c, open_keys)]
-            if not found:
+            ranked = self._ranked(moment)
+            if not ranked:
                 break
-            found.sort(key=lambda c: (-self._rank(c, open_keys), c.key, c.form))
-            best = found[0]
-            chosen.append(best)
-            lost.extend(c for c in found[1:] if c.key != best.key)
-            masked[self.cells_of(best)] = True
+            chosen.append(ranked[0])
+            lost.extend(c for c in ranked[1:] if c.key != ranked[0].key)
+            moment.masked[self.cells_of(ranked[0])] = True
         return chosen, lost
+
+    def _ranked(self, moment: Moment) -> list[Cause]:
+        """The causes worth opening, best first; families that cannot beat the best are not weighed."""
+        bounds = self._screen.look(moment.recent, self._base, moment.now_us, moment.masked)
+        bounds = [(bound - self._cost(family), family) for bound, family in bounds]
+        bounds.sort(key=lambda b: (-b[0], b[1]))
+        found: list[Cause] = []
+        best = 0.0
+        for bound, family in bounds:
+            if bound + SLACK_NATS < best:
+                break
+            for cause in self._candidates(family, moment):
+                if cause.score >= self.threshold(cause, moment.known):
+                    found.append(cause)
+                    best = max(best, self._rank(cause, moment))
+        return sorted(found, key=lambda c: (-self._rank(c, moment), c.key, c.form))
+
+    def _cost(self, family: Family) -> float:
+        return float(getattr(self._settings.costs, family[0]))
 
     def threshold(self, cause: Cause, known: frozenset[tuple[str, str, str]]) -> float:
         """What a cause must score."""
@@ -66,8 +98,8 @@ class Explainer:
         wide_access = cause.scope is Scope.NETWORK
         return self._settings.open_network_nats if wide_access else self._settings.open_nats
 
-    def _rank(self, cause: Cause, known: frozenset[tuple[str, str, str]]) -> float:
-        return cause.score + (3.0 if cause.key in known else 0.0)
+    def _rank(self, cause: Cause, moment: Moment) -> float:
+        return cause.score + (KNOWN_NATS if cause.key in moment.known else 0.0)
 
     def cells_of(self, cause: Cause) -> Index:
         """The flat cells of a cause's rectangle."""
@@ -78,40 +110,37 @@ class Explainer:
         """The evidence of some agents and targets."""
         return weigh(self._cells, self._base, agents, targets, now_us, masked)
 
-    def _candidates(self, hot: Hot, now_us: int, masked: Mask, burst: Floats) -> list[Cause]:
-        layout, settings = self._layout, self._settings
-        found: list[Cause] = []
-        for service in sorted(hot.services):
-            block = self.block(self._every_agent, layout.targets_of_service(service), now_us, masked)
-            for form in service_forms(layout, service, block, settings):
-                found.extend(wide_causes(layout, block, form, burst, settings))
-        for provider in sorted(self._providers(hot)):
-            block = self.block(self._every_agent, layout.targets_of_provider(provider), now_us, masked)
-            if self._services_that_speak(block) >= 2:
-                form = provider_form(layout, provider, block, settings)
-                found.extend(wide_causes(layout, block, form, burst, settings))
-        rows = self._access_rows(hot)
-        if rows.size:
-            block = self.block(rows, self._every_target, now_us, masked)
-            found.extend(access_causes(layout, block, burst, settings))
-        return found
+    def _candidates(self, family: Family, moment: Moment) -> Iterable[Cause]:
+        kind, code = family
+        return (
+            self._wide(kind, code, moment)
+            if kind in ("service", "provider")
+            else self._access(kind, code, moment)
+        )
 
-    def _providers(self, hot: Hot) -> set[int]:
+    def _wide(self, kind: str, code: int, moment: Moment) -> list[Cause]:
+        layout, settings = self._layout, self._settings
+        members = layout.targets_of_service(code) if kind == "service" else layout.targets_of_provider(code)
+        block = self.block(self._every_agent, members, moment.now_us, moment.masked)
+        if kind == "service":
+            forms = list(service_forms(layout, code, block, settings))
+        elif self._services_that_speak(block) >= 2:
+            forms = [provider_form(layout, code, block, settings)]
+        else:
+            return []
+        burst = bursts(
+            layout, self._base, moment.recent, moment.now_us, moment.masked, self._windows_us, settings.costs
+        )
+        return [cause for form in forms for cause in wide_causes(layout, block, form, burst, settings)]
+
+    def _access(self, kind: str, code: int, moment: Moment) -> Iterable[Cause]:
         layout = self._layout
-        of_hot = [int(layout.provider[layout.service == s][0]) for s in sorted(hot.services)]
-        twice = {p for p in of_hot if p >= 0 and of_hot.count(p) >= 2}
-        return twice | set(hot.providers)
+        where = {"network": layout.network, "region": layout.region, "agent": self._every_agent}[kind]
+        agents = np.flatnonzero(where == code)
+        block = self.block(agents, self._every_target, moment.now_us, moment.masked)
+        return access_causes(layout, block, access_groups(layout, agents, kind, code), self._settings)
 
     def _services_that_speak(self, block: Block) -> int:
-        layout = self._layout
-        speaking = block.surprise.max(axis=2) > 0
-        agents = group_sum(speaking.T.astype(np.float64), layout.service[block.targets], len(layout.services))
-        return int(((agents > 0).sum(axis=1) >= 2).sum())
-
-    def _access_rows(self, hot: Hot) -> Index:
-        layout = self._layout
-        rows = np.isin(layout.network, sorted(hot.networks)) | np.isin(layout.region, sorted(hot.regions))
-        rows[sorted(hot.agents)] = True
-        networks = np.unique(layout.network[sorted(hot.agents)]) if hot.agents else []
-        rows |= np.isin(layout.network, networks)
-        return np.flatnonzero(rows)
+        agents = (block.failed[:, :, -1] > 0).sum(axis=0)
+        services = self._layout.service[block.targets]
+        return int(np.unique(services[agents >= 2]).size)

@@ -11,11 +11,15 @@ from faultline_collector.fleet import Fleet
 from faultline_collector.results import Int64, Mask
 
 Index: TypeAlias = npt.NDArray[np.intp]
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Agents are rows, targets are columns; every group is a code per row or per column, -1 for none."""
+    """Agents are rows, targets are columns; every group is a code per row or per column, -1 for none.
+
+    `in_region` and `in_network` say with ones which agents stand where: [groups, agents].
+    """
 
     fleet: Fleet
     agent_ids: tuple[str, ...]
@@ -33,6 +37,8 @@ class Layout:
     component: tuple[str, ...]
     interval_us: Int64
     planned: Mask
+    in_region: Floats
+    in_network: Floats
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -75,6 +81,8 @@ def lay_out(fleet: Fleet) -> Layout:
         component=tuple(t.component for t in targets),
         interval_us=np.array([max(t.interval_s, 0.1) * 1e6 for t in targets], np.int64),
         planned=planned,
+        in_region=_one_hot([regions.index(a.region) for a in agents], len(regions)),
+        in_network=_one_hot([asns.index(a.asn) for a in agents], len(asns)),
     )
 
 
@@ -84,3 +92,9 @@ def _sorted_set(words: Iterable[str]) -> tuple[str, ...]:
 
 def _codes(codes: list[int]) -> Index:
     return np.array(codes, np.intp)
+
+
+def _one_hot(codes: list[int], groups: int) -> Floats:
+    out = np.zeros((groups, len(codes)))
+    out[codes, np.arange(len(codes))] = 1.0
+    return out

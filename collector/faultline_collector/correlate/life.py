@@ -36,6 +36,7 @@ class Live:
     since_us: int
     supported_us: int
     interval_us: int
+    looked_us: int = 0
     form: str = ""
     changes: int = 0
     proposal: tuple[str, ...] = ()

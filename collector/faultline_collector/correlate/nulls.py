@@ -6,51 +6,57 @@ A cell or an agent gives a wider cause only what exceeds its own best explanatio
 import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
-from faultline_collector.correlate.evidence import RATE_COST, Block, Floats
-from faultline_collector.correlate.layout import Index, Layout
+from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, RATE_COST, Block
+from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.recent import Recent
 from faultline_collector.correlate.settings import Costs
 from faultline_collector.results import Mask
 
-BURST_RATES = np.array([0.2, 0.5, 0.9])
-BURST_WINDOWS_S = np.array([3.0, 6.0, 12.0, 25.0, 50.0, 100.0])
-"""A bad minute of an agent ends by itself."""
-BURST_MEAN_S = 35.0
+BURST_MEAN_US = 35e6
+"""How long a bad minute of an agent lasts; longer ones cost a nat for each such time."""
 FLAKY_RATE = 0.5
 
 
 def bursts(
-    layout: Layout, base: Baselines, recent: Recent, now_us: int, masked: Mask, costs: Costs
+    layout: Layout,
+    base: Baselines,
+    recent: Recent,
+    now_us: int,
+    masked: Mask,
+    windows_us: Floats,
+    costs: Costs,
 ) -> Floats:
     """Per agent, how well a bad minute of its own explains its failures; nats, 0 where it does not."""
     agents, targets = layout.shape
     out = np.zeros(agents)
     use = ~masked[recent.cell]
-    cell, age_s = recent.cell[use], (now_us - recent.started_us[use]) / 1e6
-    near = age_s <= BURST_WINDOWS_S[-1]
-    cell, age_s = cell[near], np.maximum(age_s[near], 0)
+    cell, age = recent.cell[use], np.maximum(now_us - recent.started_us[use], 0)
+    near = age <= windows_us[-1]
+    cell, age = cell[near], age[near]
     if not cell.size:
         return out
     rows, agent = np.unique(cell // targets, return_inverse=True)
-    width = BURST_WINDOWS_S.size
-    bins = agent * width + np.searchsorted(BURST_WINDOWS_S, age_s)
+    width = windows_us.size
+    bins = agent * width + np.searchsorted(windows_us, age)
     failed = np.bincount(bins, minlength=rows.size * width).reshape(-1, width).cumsum(axis=1)
     surprise = np.bincount(bins, weights=base.surprise[cell], minlength=rows.size * width)
     value = surprise.reshape(-1, width).cumsum(axis=1)
     open_cells = ~masked.reshape(agents, targets)[rows] & layout.planned[rows]
-    rate = (open_cells / (layout.interval_us / 1e6)).sum(axis=1)
-    fine = np.maximum(rate[:, None] * BURST_WINDOWS_S - failed, 0)
-    ratio = (
-        value[..., None]
-        + failed[..., None] * np.log(BURST_RATES)
-        + fine[..., None] * np.log1p(-BURST_RATES)
-        - (BURST_WINDOWS_S / BURST_MEAN_S)[None, :, None]
-    )
-    out[rows] = np.maximum(ratio.max(axis=(1, 2)) - costs.agent_burst, 0)
+    rate = (open_cells / layout.interval_us).sum(axis=1)
+    fine = np.maximum(rate[:, None] * windows_us - failed, 0)
+    out[rows] = burst(value, failed, fine, windows_us, costs)
     return out
 
 
-def flaky(block: Block, columns: Index | slice, costs: Costs) -> Floats:
+def burst(surprise: Floats, failed: Floats, fine: Floats, windows_us: Floats, costs: Costs) -> Floats:
+    """How well a bad minute explains counts [agents, windows]: any share of failures, of any layer; nats."""
+    ratio = surprise[..., None] + failed[..., None] * LOG_FAIL + fine[..., None] * LOG_OK
+    ratio -= (windows_us / BURST_MEAN_US)[:, None]
+    out: Floats = np.maximum(ratio.max(axis=(1, 2)) - costs.agent_burst, 0)
+    return out
+
+
+def flaky(block: Block, columns: Index, costs: Costs) -> Floats:
     """Per agent of a block, how well flaky paths explain the failures of some targets; nats."""
     failed, fine = block.failed[:, columns], block.fine[:, columns]
     ratio = block.surprise[:, columns] + (failed + fine) * np.log(FLAKY_RATE)

@@ -4,29 +4,22 @@ A Poisson scan over groups and windows: the homogeneous likelihood ratio of each
 any cause within it could be worth.
 """
 
-from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
-from faultline_collector.correlate.evidence import WINDOWS, Floats, windows_us
-from faultline_collector.correlate.layout import Index, Layout
+from faultline_collector.correlate.evidence import WINDOWS, windows_us
+from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.recent import Recent
 from faultline_collector.results import Mask
 
+Family: TypeAlias = tuple[str, int]
+"""Causes that are weighed together: service, provider, network, region or agent, and its code."""
 
-@dataclass(frozen=True, slots=True)
-class Hot:
-    """What deserves a full look, by code; `access` are agents."""
-
-    services: frozenset[int]
-    providers: frozenset[int]
-    networks: frozenset[int]
-    regions: frozenset[int]
-    agents: frozenset[int]
-
-    def __bool__(self) -> bool:
-        return bool(self.services or self.providers or self.networks or self.regions or self.agents)
+WORTH = {"service": 15.0, "provider": 15.0, "network": 17.0, "region": 17.0, "agent": 16.0}
+"""What the scan must be worth; less than what the cheapest cause of the family must be worth in full."""
+REGION_NATS = 3.0
 
 
 class Screen:
@@ -53,34 +46,37 @@ class Screen:
         steps = layout.interval_us if targets else np.array([1e6])
         self._windows = windows_us(float(steps.min()), float(steps.max()))
 
-    def look(self, recent: Recent, base: Baselines, now_us: int, masked: Mask, worth: float) -> Hot:
-        """The groups whose failures could be worth at least `worth` nats."""
+    def look(self, recent: Recent, base: Baselines, now_us: int, masked: Mask) -> list[tuple[float, Family]]:
+        """The families whose failures could be worth opening something, with what they are worth at most."""
         layout = self._layout
         use = ~masked[recent.cell]
         cell = recent.cell[use]
+        if not cell.size:
+            return []
         agent, target = np.divmod(cell, layout.shape[1])
         value = base.surprise[cell] - np.log(base.layer_share[recent.outcome[use]])
         bins = np.searchsorted(self._windows, np.maximum(now_us - recent.started_us[use], 0))
         near = bins < WINDOWS
         agent, target, value, bins = agent[near], target[near], value[near], bins[near]
 
-        def hot(name: str, codes: Index) -> Index:
-            return np.flatnonzero(self._scan(name, codes, value, bins) >= worth)
+        def scan(name: str, codes: Index) -> Floats:
+            return self._scan(name, codes, value, bins)
 
-        service = layout.service[target]
-        places = hot("place", self._place[agent, target])
-        services = set(hot("service", service).tolist()) | set((places % len(layout.services)).tolist())
-        providers = set((hot("provider", layout.provider[target] + 1) - 1).tolist()) - {-1}
-        spots = hot("spot", self._spot[agent])
-        networks = set(hot("network", layout.network[agent]).tolist())
-        networks |= set((spots // max(len(layout.regions), 1)).tolist())
-        return Hot(
-            services=frozenset(services),
-            providers=frozenset(providers),
-            networks=frozenset(networks),
-            regions=frozenset(hot("region", layout.region[agent]).tolist()),
-            agents=frozenset(hot("agent", agent).tolist()),
-        )
+        places = scan("place", self._place[agent, target]).reshape(len(layout.regions), -1)
+        regional = np.maximum(places - REGION_NATS, 0).sum(axis=0)
+        spots = scan("spot", self._spot[agent]).reshape(len(layout.asns), -1).max(axis=1)
+        worth = {
+            "service": np.maximum(scan("service", layout.service[target]), regional),
+            "provider": scan("provider", layout.provider[target] + 1)[1:],
+            "network": np.maximum(scan("network", layout.network[agent]), spots),
+            "region": scan("region", layout.region[agent]),
+            "agent": scan("agent", agent),
+        }
+        return [
+            (float(found[code]), (name, int(code)))
+            for name, found in worth.items()
+            for code in np.flatnonzero(found >= WORTH[name])
+        ]
 
     def _scan(self, name: str, codes: Index, value: Floats, bins: Index) -> Floats:
         rates = self._rates[name]

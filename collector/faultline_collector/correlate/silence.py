@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faultline_collector.correlate.causes import group_sum
-from faultline_collector.correlate.evidence import Floats
-from faultline_collector.correlate.layout import Index, Layout
+from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Scope, Subject
 from faultline_collector.results import Int64, Mask
@@ -135,8 +133,3 @@ class Silence:
         if score < self._settings.open_network_nats:
             return None
         return Dark(scope, subject, rows, hit, score, int(self.heard_us[hit].min()))
-
-
-def by_region(layout: Layout, agents: Index) -> Floats:
-    """How many of these agents stand in each region."""
-    return group_sum(np.ones(agents.size), layout.region[agents], len(layout.regions))

@@ -61,7 +61,7 @@ def replay(
 ) -> list[Outage]:
     """Every outage that could ever be read, in its final state, in order of detection."""
     detector = Detector(trace.fleet, settings)
-    last_words: dict[str, Outage] = {}
+    clock = _Clock(detector, trace.end_us)
     now_us = trace.start_us
     for results in _deduplicated(trace, chunk, progress):
         seconds = np.maximum(results.received_us, now_us) - trace.start_us
@@ -69,16 +69,13 @@ def replay(
         starts = np.flatnonzero(np.r_[True, ticks[1:] != ticks[:-1]])
         for first, last in zip(starts, np.r_[starts[1:], ticks.size], strict=True):
             while now_us < ticks[first]:
-                _tick(detector, now_us, last_words)
+                clock.tick(now_us)
                 now_us += SECOND_US
             detector.observe(results.select(slice(first, last)))
-    live = detector.heard_lately(now_us)
     for _ in range(AFTER_S):
-        for agent_id in live:
-            detector.contact(agent_id, now_us, well=True)
-        _tick(detector, now_us, last_words)
+        clock.tick(now_us)
         now_us += SECOND_US
-    return sorted(last_words.values(), key=lambda o: (o.detected_us, o.id))
+    return sorted(clock.last_words.values(), key=lambda o: (o.detected_us, o.id))
 
 
 def _deduplicated(trace: Trace, chunk: int, progress: Progress) -> Iterator[ResultBatch]:
@@ -89,6 +86,20 @@ def _deduplicated(trace: Trace, chunk: int, progress: Progress) -> Iterator[Resu
         progress(len(results))
 
 
-def _tick(detector: Detector, now_us: int, last_words: dict[str, Outage]) -> None:
-    for outage in detector.tick(now_us):
-        last_words[outage.id] = outage
+class _Clock:
+    """Ticks the detector and keeps what it says; after the trace's end nobody's silence means anything."""
+
+    def __init__(self, detector: Detector, end_us: int) -> None:
+        self.last_words: dict[str, Outage] = {}
+        self._detector = detector
+        self._end_us = end_us
+        self._heard: tuple[str, ...] | None = None
+
+    def tick(self, now_us: int) -> None:
+        if now_us >= self._end_us:
+            if self._heard is None:
+                self._heard = self._detector.heard_lately(now_us)
+            for agent_id in self._heard:
+                self._detector.contact(agent_id, now_us, well=True)
+        for outage in self._detector.tick(now_us):
+            self.last_words[outage.id] = outage
