@@ -109,15 +109,21 @@ class Conversation:
         self._heartbeat_s = min(max(asked_s, LEAST_HEARTBEAT_S), MOST_HEARTBEAT_S)
 
     async def run(self) -> NoReturn:
-        """Goes on until the session breaks; raises UplinkError."""
-        broken: list[BaseException] = []
+        """Goes on until the session breaks; raises UplinkError.
+
+        No TaskGroup: Python 3.11's forgets a cancellation that meets an error of a task.
+        """
+        parts = (self._feed(), self._beat(), self._listen(), self._answer())
+        tasks = [asyncio.create_task(part) for part in parts]
         try:
-            async with asyncio.TaskGroup() as group:
-                for work in (self._feed(), self._beat(), self._listen(), self._answer()):
-                    group.create_task(work)
-        except* UplinkError as errors:
-            broken.extend(errors.exceptions)
-        raise next((e for e in broken if isinstance(e, Drained)), broken[0])
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        errors = [end for end in ends if isinstance(end, Exception)]
+        drained = [error for error in errors if isinstance(error, Drained)]
+        raise (drained or errors or [UplinkError("the session ended")])[0]
 
     async def _feed(self) -> NoReturn:
         while True:
