@@ -8,6 +8,7 @@ export default defineConfig({
     target: 'es2022',
     // Nothing inline: the page's Content-Security-Policy has neither data: nor inline scripts.
     assetsInlineLimit: 0,
+    license: { fileName: 'licenses.txt' },
     modulePreload: { polyfill: false },
   },
   server: { proxy: { '/api': 'http://127.0.0.1:8080' } },

@@ -36,7 +36,6 @@ SHOTS = (
     Shot("map-phone-dark", PHONE, "dark", "global", "#service=twitter"),
     Shot("outage-desktop-light", DESKTOP, "light", "regional", "#outage=regional-twitter"),
     Shot("outage-phone-dark", PHONE, "dark", "global", "#outage=global-twitter"),
-    Shot("whole-desktop-light", DESKTOP, "light", "global", whole=True),
     Shot("whole-phone-dark", PHONE, "dark", "global", whole=True),
     Shot("zoom-phone-light", PHONE, "light", "regional", "#service=twitter", click=".map .bar button"),
     Shot("region-desktop-dark", DESKTOP, "dark", "global", click="[data-region=in-west]"),

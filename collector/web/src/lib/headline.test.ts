@@ -20,12 +20,12 @@ test.each<[string, Partial<Outage>, string]>([
   [
     'network',
     { scope: 'network', subject: { kind: 'asn', id: '55836' } },
-    'The network Jio (AS55836) is in trouble. Services themselves look fine.',
+    'The network Jio (AS55836) is in trouble, not the services.',
   ],
   [
     'a region’s networks',
     { scope: 'network', subject: { kind: 'region', id: 'in-west' } },
-    'The networks of West India are in trouble. Services themselves look fine.',
+    'The networks of West India are in trouble, not the services.',
   ],
   [
     'agent',
@@ -101,6 +101,12 @@ test('a failing service without an outage is only suspected', () => {
   world.services = world.services.map((s) => (s.id === 'twitter' ? { ...s, health: 'suspected' as const } : s));
   expect(headline(world, null).text).toBe('Twitter may be failing. We are checking.');
   expect(headline(world, 'twitter').text).toBe('Twitter may be failing from India (1 of 2 regions). We are checking.');
+});
+
+test('trouble of an agent never hides a service that fails', () => {
+  const world = aWorld({}, [anOutage({ scope: 'agent', subject: { kind: 'agent', id: 'a1' } })]);
+  world.services = world.services.map((s) => (s.id === 'signal' ? { ...s, health: 'down' as const } : s));
+  expect(headline(world, null).text).toBe('Signal may be failing. We are checking.');
 });
 
 test('a chosen service speaks for itself', () => {

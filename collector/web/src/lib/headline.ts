@@ -30,22 +30,23 @@ function blindness(world: World): string | null {
 
 function ofEverything(world: World): Headline {
   const open = openOutages(world.outages).filter((o) => o.scope !== 'collector');
-  const own = open.filter((o) => o.scope === 'agent');
-  const first = open[0];
-  if (!first) return allFine(world);
-  if (first.scope === 'agent') return { text: sentence(world, first), health: 'ok', rest: '' };
-  const more = open.length - own.length - 1;
+  const felt = open.filter((o) => o.scope !== 'agent');
+  const first = felt[0];
+  if (!first) return noneFelt(world, open[0]);
+  const more = felt.length - 1;
   const rest = more > 0 ? `And ${counted(more, 'more outage')}, of smaller scope or later.` : '';
   return { text: sentence(world, first), health: healthOf(first), rest };
 }
 
-function allFine(world: World): Headline {
+/** When no outage is open but, perhaps, one of our own agents. */
+function noneFelt(world: World, own: Outage | undefined): Headline {
   const failing = world.services.filter((s) => isFailing(s.health));
   if (failing.length > 0) {
     return { text: `${listed(failing.map((s) => s.name))} may be failing. We are checking.`, health: 'suspected', rest: '' };
   }
   const seen = world.regions.filter((r) => r.health !== 'unknown');
   if (seen.length === 0) return { text: 'No results yet: we cannot say anything.', health: 'unknown', rest: '' };
+  if (own) return { text: sentence(world, own), health: 'ok', rest: '' };
   return { text: `All services look fine from ${regionsOf(seen.length, world.regions.length)}.`, health: 'ok', rest: '' };
 }
 
@@ -78,8 +79,8 @@ export function sentence(world: World, outage: Outage, service?: Service): strin
       return `${who} ${verb(outage, 'fails')} from ${whence(hit(world, outage), world)}.${elsewhere(world, outage)}`;
     case 'network':
       return outage.subject.kind === 'region'
-        ? `The networks of ${name} are in trouble. Services themselves look fine.`
-        : `The network ${name} is in trouble. Services themselves look fine.`;
+        ? `The networks of ${name} are in trouble, not the services.`
+        : `The network ${name} is in trouble, not the services.`;
     case 'agent':
       return `One of our agents is in trouble (${outage.subject.id}). The services look fine.`;
     case 'collector':

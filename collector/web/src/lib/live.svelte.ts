@@ -31,18 +31,21 @@ export class Live {
     this.#connect();
     const ticking = setInterval(() => this.#tick(), 1_000);
     const again = () => this.#reconnect();
+    const look = () => this.#tick();
     window.addEventListener('online', again);
+    document.addEventListener('visibilitychange', look);
     return () => {
       clearInterval(ticking);
       clearTimeout(this.#retryTimer);
       window.removeEventListener('online', again);
+      document.removeEventListener('visibilitychange', look);
       this.#events?.close();
     };
   }
 
   #tick(): void {
     this.now = Date.now();
-    if (this.now - this.heardAt > QUIET_MS) void this.#ask();
+    if (!document.hidden && this.now - this.heardAt > QUIET_MS) void this.#ask();
   }
 
   #connect(): void {
