@@ -5,7 +5,6 @@ FAULTLINE_INJECTIONS says how many a scope (20); each at a random moment of the 
 
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,17 +119,16 @@ def run() -> list[Row]:
     """All scopes, one injection after another."""
     random = Random(20221229)
     found: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="faultline-bench-") as folder:
-        with running(["lab", "run"], Path(folder) / "lab", READY_S) as demo:
-            found.append(Row(name="lab.ready", value=time.monotonic() - demo.started, unit="s"))
-            demo.until(lambda: _all_fine(demo), QUIET_S, "every region fine")
-            for scope, wanted in injections(make_world(), random).items():
-                delays = []
-                for injection in wanted:
-                    time.sleep(random.uniform(0, INTERVAL_S))
-                    delays.append(measure(demo, injection))
-                    print(f"{scope} {injection.verdict[1]}: {delays[-1]}", flush=True)
-                found += rows(scope, delays)
+    with running(["lab", "run"], Path("build/bench-lab"), READY_S) as demo:
+        found.append(Row(name="lab.ready", value=time.monotonic() - demo.started, unit="s"))
+        demo.until(lambda: _all_fine(demo), QUIET_S, "every region fine")
+        for scope, wanted in injections(make_world(), random).items():
+            delays = []
+            for injection in wanted:
+                time.sleep(random.uniform(0, INTERVAL_S))
+                delays.append(measure(demo, injection))
+                print(f"{scope} {injection.verdict[1]}: {delays[-1]}", flush=True)
+            found += rows(scope, delays)
     return found
 
 

@@ -27,6 +27,7 @@ class Demo:
 
     def __init__(self, words: list[str], folder: Path) -> None:
         self.folder = folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
         self._terminal = folder.with_name(f"{folder.name}.out")
         with self._terminal.open("wb") as out:
             self.process = psutil.Popen(

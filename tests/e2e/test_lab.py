@@ -12,10 +12,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM], ids=["terminal-closed", "terminated"])
-def test_small_lab_starts_again_at_once_and_leaves_no_process(tmp_path: Path, number: int) -> None:
+def test_small_lab_starts_again_at_once_and_leaves_no_process(number: int) -> None:
     """Twice in the same folder."""
     for _ in range(2):
-        with running(["lab", "run", "--agents", "2"], tmp_path / "lab", 60.0) as lab:
+        with running(["lab", "run", "--agents", "2"], Path("build/e2e/small"), 60.0) as lab:
             family = lab.family()
             lab.end(number)
             assert not psutil.wait_procs(family, timeout=0)[1]

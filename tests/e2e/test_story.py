@@ -4,6 +4,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -21,10 +22,9 @@ INDIA = "in-west,in-north,in-east"
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo() -> Iterator[Demo]:
     """The demo with its 36 agents."""
-    folder = tmp_path_factory.mktemp("story") / "demo"
-    with running(["demo"], folder, READY_S) as demo:
+    with running(["demo"], Path("build/e2e/story"), READY_S) as demo:
         log.info("ready after %.1f s", time.monotonic() - demo.started)
         yield demo
 

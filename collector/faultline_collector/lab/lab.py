@@ -16,7 +16,7 @@ import httpx
 from faultline_collector.config import load_config
 from faultline_collector.lab.control import Control, Note, fault_data, read_fault, remove_note
 from faultline_collector.lab.faults import BadFault
-from faultline_collector.lab.processes import Crew, program
+from faultline_collector.lab.processes import BYTECODE, LOGS, Crew, program
 from faultline_collector.lab.settings import Wiring, agent_settings, collector_settings, write_yaml
 from faultline_collector.lab.stage import Claim, NoRoom, Stage
 from faultline_collector.lab.world import Vantage, make_world, with_agents
@@ -62,7 +62,7 @@ class Lab:
         self.wiring = Wiring(
             agents_port, self.web_port, options.interval_s, self.stage.certificates.authority
         )
-        self.crew = Crew(self.folder / "logs")
+        self.crew = Crew(self.folder)
         self._control = Control(self.answer)
 
     @property
@@ -99,13 +99,13 @@ class Lab:
     def start_collector(self) -> None:
         """Starts the collector, also again after its death."""
         self.crew.start(
-            "collector", [program("faultline"), "collector", "run", "--config", str(self.collector_file)], {}
+            "collector", [program("faultline"), "collector", "run", "--config", str(self.collector_file)]
         )
 
     def start_agent(self, vantage: Vantage) -> None:
         """Starts one agent, also again after its death."""
         config = self.agent_folder(vantage) / "agent.yaml"
-        self.crew.start(vantage.id, [program("faultline-agent"), "run", "--config", str(config)], {})
+        self.crew.start(vantage.id, [program("faultline-agent"), "run", "--config", str(config)])
 
     def agent_folder(self, vantage: Vantage) -> Path:
         """Where the files of one agent lie."""
@@ -178,7 +178,7 @@ class Lab:
             raise LabFailed(f"{process.name} ended: {process.last_words()} ({process.log})")
         if asyncio.get_running_loop().time() > deadline:
             raise LabFailed(
-                f"not all agents connected within {_FLEET_DEADLINE_S:g} s; see {self.folder / 'logs'}"
+                f"not all agents connected within {_FLEET_DEADLINE_S:g} s; see {self.folder / LOGS}"
             )
 
 
@@ -201,7 +201,7 @@ def _own(folder: Path) -> TextIO:
         lock.close()
         raise LabFailed(f"a lab is already running in {folder}") from error
     for entry in folder.iterdir():
-        if entry.name != _LOCK:
+        if entry.name not in (_LOCK, BYTECODE):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     return lock
 

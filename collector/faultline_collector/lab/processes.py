@@ -7,12 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 GRACE_S = 3.0
 """How long a process may take to end before it is killed."""
+
+LOGS = "logs"
+BYTECODE = "bytecode"
+"""Folders of a crew within its own; the second is worth keeping."""
 
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _LOG_TAIL_BYTES = 2000
@@ -45,11 +49,15 @@ class Process:
 class Crew:
     """All processes of one lab; none outlives `end`, nor this process itself."""
 
-    def __init__(self, logs: Path) -> None:
-        self._logs = logs
+    def __init__(self, folder: Path) -> None:
+        self._logs = folder / LOGS
+        self._environment = {
+            "PYTHONPYCACHEPREFIX": str(folder / BYTECODE),  # dozens start: none compiles what another has
+            "PYTHONDONTWRITEBYTECODE": "",
+        }
         self._processes: dict[str, Process] = {}
 
-    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Process:
+    def start(self, name: str, command: Sequence[str]) -> Process:
         """Starts one; a name is used again only after its process ended."""
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
@@ -59,7 +67,7 @@ class Crew:
                 stdin=subprocess.DEVNULL,
                 stdout=words,
                 stderr=words,
-                env={**os.environ, **environment},
+                env={**os.environ, **self._environment},
                 start_new_session=True,
                 preexec_fn=_dies_with_parent(),
             )
