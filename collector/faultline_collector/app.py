@@ -100,7 +100,7 @@ class Collector:
 
     async def _tick(self, at_us: int) -> None:
         await self._judge.tick(at_us)
-        self._health.ticked_us = at_us
+        self._health.ticked_us = self._judge.ticked_us
         self._health.store_problem = self._writer.problem
 
     def _kept(self) -> timedelta:

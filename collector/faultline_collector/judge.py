@@ -1,7 +1,8 @@
 """The loop of judgement: results in as they become durable, one tick a second, outages out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Protocol
 
@@ -32,7 +33,7 @@ class Judge:
     """Feeds the correlator and publishes what it finds: first to the registry, then to the board.
 
     An outage that nobody could keep would come back with another id after a restart, so it is saved first;
-    while the registry fails, it is published all the same and saved later.
+    while the registry fails, it is published all the same and saved later. `ticked_us` is the last good tick.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class Judge:
         self._presences = presences
         self._metrics = metrics
         self._unsaved: dict[str, Outage] = {}
+        self.ticked_us = 0
 
     def take(self, results: ResultBatch) -> None:
         """Takes results that have become durable."""
-        self._correlator.observe(results)
+        with self._surviving("observe"):
+            self._correlator.observe(results)
 
     def contact(self, agent_id: str, at_us: int, *, well: bool) -> None:
         """Takes a sign of life."""
@@ -67,12 +70,17 @@ class Judge:
 
     async def tick(self, now_us: int) -> None:
         """Judges, keeps and publishes once."""
-        began = perf_counter()
-        changed = self._correlator.tick(now_us)
-        self._metrics.tick.observe(perf_counter() - began)
-        for outage in changed:
-            _log.info("outage", id=outage.id, state=outage.state.value, why=outage.why)
-        await self.save(changed)
+        with self._surviving("tick"):
+            began = perf_counter()
+            changed = self._correlator.tick(now_us)
+            self._metrics.tick.observe(perf_counter() - began)
+            for outage in changed:
+                _log.info("outage", id=outage.id, state=outage.state.value, why=outage.why)
+            await self.save(changed)
+            self._publish(now_us, changed)
+            self.ticked_us = now_us
+
+    def _publish(self, now_us: int, changed: tuple[Outage, ...]) -> None:
         self._board.publish(
             now_us,
             self._fleet,
@@ -82,6 +90,15 @@ class Judge:
             self._presences.all(),
         )
         self._count(now_us)
+
+    @contextmanager
+    def _surviving(self, what: str) -> Iterator[None]:
+        """A bug in judgement must not stop results from being stored; /healthz tells of ticks that fail."""
+        try:
+            yield
+        except Exception:
+            _log.exception("judgement failed", step=what)
+            self._metrics.judge_errors.labels(what).inc()
 
     async def save(self, outages: Iterable[Outage]) -> None:
         """Keeps outages in the registry, with those that could not be kept before."""

@@ -22,6 +22,9 @@ class Metrics:
         self.tick = Histogram(
             "faultline_tick_seconds", "Time of a correlation tick", registry=own, buckets=_TICK_BUCKETS
         )
+        self.judge_errors = Counter(
+            "faultline_judge_errors", "Steps of judgement that failed", ["step"], registry=own
+        )
         self.open_outages = Gauge("faultline_open_outages", "Open outages", ["scope"], registry=own)
         self.agents = Gauge("faultline_agents", "Agents by state", ["state"], registry=own)
         self.spool_age = Gauge(

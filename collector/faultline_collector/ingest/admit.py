@@ -13,6 +13,7 @@ from faultline_collector.results import Mask, ResultBatch
 MAX_AGE_US = 30 * 24 * 3600 * 1_000_000
 """Most that a start may lie before its receipt, microseconds: longer than any spool keeps."""
 
+_FIRST, _LAST = int(min(Outcome)), int(max(Outcome))
 _HOUR_US = 3600 * 1_000_000
 
 
@@ -44,6 +45,8 @@ def admit(batch: ResultBatch, assigned: frozenset[str]) -> Admission:
     if not len(batch):
         return Admission(batch)
     checks = (_bad_outcome(batch), _oversize(batch), _unknown_target(batch, assigned), _impossible(batch))
+    if all(mask is None for mask in checks):
+        return Admission(batch)
     why = np.zeros(len(batch), np.uint8)
     for code in range(len(checks), 0, -1):
         mask = checks[code - 1]
@@ -55,18 +58,22 @@ def admit(batch: ResultBatch, assigned: frozenset[str]) -> Admission:
 
 
 def _bad_outcome(batch: ResultBatch) -> Mask | None:
-    bad = (batch.outcome < min(Outcome)) | (batch.outcome > max(Outcome))
-    return bad if bad.any() else None
+    outcome = batch.outcome
+    if np.minimum.reduce(outcome) >= _FIRST and np.maximum.reduce(outcome) <= _LAST:
+        return None
+    return (outcome < _FIRST) | (outcome > _LAST)
 
 
 def _oversize(batch: ResultBatch) -> Mask | None:
-    bad = np.zeros(len(batch), np.bool_)
-    if max(map(len, batch.target_ids)) > MAX_ID_LENGTH:
-        bad |= np.array([len(text) > MAX_ID_LENGTH for text in batch.target_ids])[batch.target]
-    if len(batch.detail) and max(map(len, batch.details), default=0) > MAX_DETAIL_LENGTH:
+    long_id = max(map(len, batch.target_ids)) > MAX_ID_LENGTH
+    long_detail = max(map(len, batch.details), default=0) > MAX_DETAIL_LENGTH
+    if not long_id and not long_detail:
+        return None
+    bad: Mask = np.array([len(text) > MAX_ID_LENGTH for text in batch.target_ids])[batch.target]
+    if len(batch.detail):
         # The last entry stands for -1, no detail.
-        bad |= np.array([len(text) > MAX_DETAIL_LENGTH for text in batch.details] + [False])[batch.detail]
-    return bad if bad.any() else None
+        bad = bad | np.array([len(text) > MAX_DETAIL_LENGTH for text in (*batch.details, "")])[batch.detail]
+    return bad
 
 
 def _unknown_target(batch: ResultBatch, assigned: frozenset[str]) -> Mask | None:
@@ -78,8 +85,9 @@ def _unknown_target(batch: ResultBatch, assigned: frozenset[str]) -> Mask | None
 
 def _impossible(batch: ResultBatch) -> Mask | None:
     ahead = batch.judged_us - batch.received_us
-    bad = (ahead > MAX_CLOCK_ERROR_US) | (ahead < -MAX_AGE_US)
-    return bad if bad.any() else None
+    if np.maximum.reduce(ahead) <= MAX_CLOCK_ERROR_US and np.minimum.reduce(ahead) >= -MAX_AGE_US:
+        return None
+    return (ahead > MAX_CLOCK_ERROR_US) | (ahead < -MAX_AGE_US)
 
 
 _REASONS = ("", "bad_outcome", "oversize", "unknown_target", "impossible_time")
@@ -101,7 +109,7 @@ def _sentence(reason: str, batch: ResultBatch, at: int) -> str:
     target = batch.target_ids[batch.target[at]]
     match reason:
         case "bad_outcome":
-            return f"the outcome of {target[:MAX_ID_LENGTH]!r} is not one of {min(Outcome)} to {max(Outcome)}"
+            return f"the outcome of {target[:MAX_ID_LENGTH]!r} is not one of {_FIRST} to {_LAST}"
         case "oversize" if len(target) > MAX_ID_LENGTH:
             return f"a target id of {len(target)} characters is longer than {MAX_ID_LENGTH}"
         case "oversize":

@@ -82,7 +82,7 @@ def _unsigned(name: str, values: Sequence[int], count: int, most: int, kind: typ
     column = _column(name, values, count)
     if column is None:
         return np.zeros(count, kind)
-    highest = int(column.max())
+    highest = int(np.maximum.reduce(column))
     if highest > most:
         raise BadBatch(f"column {name} holds {highest}, at most {most} is allowed")
     return column.astype(kind)
@@ -99,7 +99,9 @@ def _outcomes(batch: results_pb2.Batch) -> npt.NDArray[np.uint8]:
     column = _column("outcome", batch.outcome, batch.count)
     if column is None:
         return np.zeros(batch.count, np.uint8)
-    return np.where((column < 0) | (column > 255), 0, column).astype(np.uint8)
+    if np.maximum.reduce(column) > 255 or np.minimum.reduce(column) < 0:
+        column = np.where((column < 0) | (column > 255), 0, column)
+    return column.astype(np.uint8)
 
 
 def _timings(batch: results_pb2.Batch) -> dict[str, Int32]:
@@ -117,7 +119,7 @@ def _timing(timing: results_pb2.Timing, count: int) -> Int32:
     column = _column(timing.name, timing.us, count)
     if column is None:
         return np.zeros(count, np.int32)
-    lowest = int(column.min())
+    lowest = int(np.minimum.reduce(column))
     if lowest < NOT_REACHED:
         raise BadBatch(f"timing {timing.name} holds {lowest}, at least {NOT_REACHED} is allowed")
     return column.astype(np.int32, copy=False)

@@ -238,6 +238,9 @@ def runs(sequence: UInt64) -> Ranges:
     """The runs of an ascending column of sequences."""
     if not len(sequence):
         return Ranges()
+    first, last = int(sequence[0]), int(sequence[-1])
+    if last - first == len(sequence) - 1:
+        return Ranges([(first, last)])
     ends = np.flatnonzero(np.diff(sequence) != 1)
     firsts = sequence[np.append(0, ends + 1)].tolist()
     lasts = sequence[np.append(ends, len(sequence) - 1)].tolist()
