@@ -20,7 +20,13 @@ _FAMILIES = {"4": 4, "6": 6}
 SCHEMA_FILE = Path(__file__).with_name("config.schema.json")
 
 
-_AT_LEAST_ONE = Field(json_schema_extra={"minItems": 1})  # checked where all problems are found together
+def _at_least_one(description: str) -> Any:
+    """A list that must not be empty; that is checked where all problems are found together."""
+    return Field(description=description, json_schema_extra={"minItems": 1})
+
+
+Id = Annotated[str, Field(description="letters, digits, '.', '_', '-'; unique")]
+Name = Annotated[str, Field(description="as people read it; empty: the id")]
 
 
 class TlsSettings(Settings):
@@ -54,25 +60,25 @@ class RetentionSettings(Settings):
 class RegionSettings(Settings):
     """Where agents stand."""
 
-    id: str
-    name: str = ""
+    id: Id
+    name: Name = ""
     country: Annotated[str, Field(description="ISO 3166-1 alpha-2")]
-    latitude: Annotated[float, Between(-90, 90)]
-    longitude: Annotated[float, Between(-180, 180)]
+    latitude: Annotated[float, Between(-90, 90), Field(description="degrees, north positive")]
+    longitude: Annotated[float, Between(-180, 180), Field(description="degrees, east positive")]
 
 
 class NetworkSettings(Settings):
     """An autonomous system that agents stand in."""
 
-    asn: Annotated[int, Between(1, 4_294_967_295)]
-    name: str = ""
+    asn: Annotated[int, Between(1, 4_294_967_295), Field(description="its number; unique")]
+    name: Annotated[str, Field(description="as people read it; empty: AS and the number")] = ""
 
 
 class ProviderSettings(Settings):
     """What many services stand on."""
 
-    id: str
-    name: str = ""
+    id: Id
+    name: Name = ""
 
 
 class TargetSettings(Settings):
@@ -80,7 +86,7 @@ class TargetSettings(Settings):
 
     model_config = ConfigDict(extra="allow")
 
-    id: str
+    id: Id
     kind: Annotated[str, Field(description="probe kind: http, tcp, dns, ...")]
     interval: Annotated[Duration, Field(description="time between two starts")] = timedelta(seconds=30)
     timeout: Annotated[
@@ -98,18 +104,18 @@ class TargetSettings(Settings):
 class ComponentSettings(Settings):
     """What targets stand for within a service."""
 
-    id: str
+    id: Id
     provider: Annotated[str, Field(description="instead of the service's")] = ""
-    targets: Annotated[tuple[TargetSettings, ...], _AT_LEAST_ONE]
+    targets: Annotated[tuple[TargetSettings, ...], _at_least_one("what is probed for it")]
 
 
 class ServiceSettings(Settings):
     """What people know by name."""
 
-    id: str
-    name: str = ""
-    provider: str = ""
-    components: Annotated[tuple[ComponentSettings, ...], _AT_LEAST_ONE]
+    id: Id
+    name: Name = ""
+    provider: Annotated[str, Field(description="what it stands on; empty: on nothing shared")] = ""
+    components: Annotated[tuple[ComponentSettings, ...], _at_least_one("its parts: web, login, api, ...")]
 
 
 class CollectorConfig(Settings):
@@ -123,10 +129,15 @@ class CollectorConfig(Settings):
     )
     listen: ListenSettings = ListenSettings()
     retention: RetentionSettings = RetentionSettings()
-    regions: Annotated[tuple[RegionSettings, ...], _AT_LEAST_ONE]
-    networks: tuple[NetworkSettings, ...] = ()
-    providers: tuple[ProviderSettings, ...] = ()
-    services: Annotated[tuple[ServiceSettings, ...], _AT_LEAST_ONE]
+    regions: Annotated[tuple[RegionSettings, ...], _at_least_one("where agents stand")]
+    networks: Annotated[
+        tuple[NetworkSettings, ...], Field(description="autonomous systems that agents stand in")
+    ] = ()
+    providers: Annotated[
+        tuple[ProviderSettings, ...],
+        Field(description="what many services stand on: a CDN, a cloud, a DNS host"),
+    ] = ()
+    services: Annotated[tuple[ServiceSettings, ...], _at_least_one("what people know by name")]
     correlation: Annotated[EngineSettings, Field(default_factory=EngineSettings)]
 
     def fleet(self) -> Fleet:

@@ -1,34 +1,14 @@
 """Where results are kept: one file a store, one line in the table."""
 
-from collections.abc import Callable
-from pathlib import Path
+from importlib import import_module
 
 from faultline_collector.stores.store import Store, StoreError
 
-
-def _duckdb(place: str) -> Store:
-    from faultline_collector.stores.duckdb import DuckdbStore
-
-    if not place:
-        raise StoreError(
-            "duckdb:// names no file; duckdb:///var/lib/faultline/results.duckdb does", permanent=True
-        )
-    return DuckdbStore(Path(place))
-
-
-def _memory(place: str) -> Store:
-    from faultline_collector.stores.memory import MemoryStore
-
-    if place:
-        raise StoreError(f"memory:// takes nothing behind it, not {place!r}", permanent=True)
-    return MemoryStore()
-
-
-STORES: dict[str, Callable[[str], Store]] = {
-    "duckdb": _duckdb,
-    "memory": _memory,
+STORES: dict[str, str] = {
+    "duckdb": "faultline_collector.stores.duckdb:open_duckdb",
+    "memory": "faultline_collector.stores.memory:open_memory",
 }
-"""Stores by URL scheme; each is opened with what follows `scheme://`."""
+"""Stores by URL scheme, as `module:function`; the function takes what follows `scheme://`."""
 
 
 def url_problem(url: str) -> str:
@@ -46,4 +26,6 @@ def open_store(url: str) -> Store:
     if said := url_problem(url):
         raise StoreError(said, permanent=True)
     scheme, _, place = url.partition("://")
-    return STORES[scheme](place)
+    module, _, function = STORES[scheme].partition(":")
+    store: Store = getattr(import_module(module), function)(place)
+    return store

@@ -13,10 +13,9 @@ import numpy as np
 
 from faultline.ranges import Ranges
 from faultline_collector.results import ResultBatch, Source, empty_batch
-from faultline_collector.stores import duckdb_days as tables
-from faultline_collector.stores import duckdb_rows as rows
-from faultline_collector.stores.duckdb_file import DuckdbFile
-from faultline_collector.stores.duckdb_keys import Keys
+from faultline_collector.stores.daily import rows, tables
+from faultline_collector.stores.daily.file import DuckdbFile
+from faultline_collector.stores.daily.keys import Keys
 from faultline_collector.stores.ledger import Ledger, merged
 from faultline_collector.stores.order import (
     DAY_US,
@@ -27,7 +26,13 @@ from faultline_collector.stores.order import (
     pages,
     step_us,
 )
-from faultline_collector.stores.store import AvailabilityCount, AvailabilityQuery, ReceivedRange, ResultQuery
+from faultline_collector.stores.store import (
+    AvailabilityCount,
+    AvailabilityQuery,
+    ReceivedRange,
+    ResultQuery,
+    StoreError,
+)
 
 MAX_LOGGED_RANGES = 50_000
 """The table of ranges grows by every append; beyond so many rows it is written anew, merged."""
@@ -203,6 +208,15 @@ class DuckdbStore:
         return tables.pairs(
             "agent", [codes.setdefault(agent, len(codes)) for agent, _ in self._sources.words()]
         )
+
+
+def open_duckdb(place: str) -> DuckdbStore:
+    """The store in the file at `place`."""
+    if not place:
+        raise StoreError(
+            "duckdb:// names no file; duckdb:///var/lib/faultline/results.duckdb does", permanent=True
+        )
+    return DuckdbStore(Path(place))
 
 
 def _grouped(groups: Mapping[str, str], ids: Iterable[str]) -> tuple[list[str], tables.Columns]:

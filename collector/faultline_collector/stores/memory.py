@@ -99,6 +99,13 @@ class MemoryStore:
             raise StoreError("the store is closed", permanent=True)
 
 
+def open_memory(place: str) -> MemoryStore:
+    """An empty store; `place` is empty too."""
+    if place:
+        raise StoreError(f"memory:// takes nothing behind it, not {place!r}", permanent=True)
+    return MemoryStore()
+
+
 def _selected(results: ResultBatch, query: ResultQuery) -> Mask:
     judged = results.judged_us
     keep: Mask = (judged >= query.since_us) & (judged < query.until_us)

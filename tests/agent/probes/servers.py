@@ -188,16 +188,16 @@ class NameServer:
     async def running(self) -> AsyncIterator["NameServer"]:
         """Listens on one port for both protocols."""
         loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self._serve_tcp, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Datagrams(self), local_addr=("127.0.0.1", self.port)
-        )
-        try:
-            yield self
-        finally:
-            transport.close()
-            server.close()
+        datagrams, stream = _two_sockets()
+        with datagrams, stream:
+            self.port = stream.getsockname()[1]
+            transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=datagrams)
+            server = await asyncio.start_server(self._serve_tcp, sock=stream)
+            try:
+                yield self
+            finally:
+                transport.close()
+                server.close()
 
     async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         (length,) = struct.unpack("!H", await reader.readexactly(2))
@@ -206,6 +206,21 @@ class NameServer:
             writer.write(struct.pack("!H", len(said)) + said)
             await writer.drain()
         writer.close()
+
+
+def _two_sockets() -> tuple[socket.socket, socket.socket]:
+    """A UDP and a TCP socket on the same port, which another program may hold for one of them."""
+    for _ in range(100):
+        stream, datagrams = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            stream.bind(("127.0.0.1", 0))
+            datagrams.bind(stream.getsockname())
+        except OSError:
+            stream.close()
+            datagrams.close()
+        else:
+            return datagrams, stream
+    raise OSError("no port is free for both protocols")
 
 
 class _Datagrams(asyncio.DatagramProtocol):

@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 
 from faultline_collector.results import Int32
-from faultline_collector.stores.duckdb_days import Columns, insert
+from faultline_collector.stores.daily.tables import Columns, insert
 
 Words = tuple[str, ...]
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from faultline.columns import NOT_REACHED
 from faultline_collector.results import Int32, ResultBatch, Source, empty_batch
-from faultline_collector.stores.duckdb_days import TIMING_PREFIX
-from faultline_collector.stores.duckdb_keys import Keys, Words
+from faultline_collector.stores.daily.keys import Keys, Words
+from faultline_collector.stores.daily.tables import TIMING_PREFIX
 from faultline_collector.stores.store import ReceivedRange
 
 _SAME = ("sequence", "offset_us", "received_us", "attempt", "outcome", "status", "family", "flags")

@@ -1,0 +1,1 @@
+"""A DuckDB file with one table of results a day."""
