@@ -1,0 +1,51 @@
+"""One attempt, whatever the probe does."""
+
+import asyncio
+
+import pytest
+
+from faultline.outcomes import Outcome
+from faultline_agent import attempt as module
+from faultline_agent.attempt import attempt
+from tests.agent.probing import BAD, plain_tools, told
+from tests.agent.stage import KeptLog
+
+
+async def test_finding_is_passed_on() -> None:
+    """As it is."""
+    log = KeptLog()
+    assert await attempt(told(BAD), plain_tools(), 1.0, "web", log) == BAD
+    assert log.events == []
+
+
+async def test_bug_becomes_inconclusive_with_a_traceback_in_the_log() -> None:
+    """It says nothing about the target."""
+    log = KeptLog()
+    finding = await attempt(told(KeyError("oops")), plain_tools(), 1.0, "web", log)
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert finding.detail == "bug in the told probe: KeyError('oops')"
+    assert finding.timings_us["total"] >= 0
+    ((name, facts),) = log.events
+    assert (name, facts["target"]) == ("bug in a probe", "web")
+    assert "Traceback" in facts["exception"]
+
+
+async def test_probe_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It had its time and a little more."""
+    monkeypatch.setattr(module, "GRACE_S", 0.0)  # the reason for patching: a constant of time
+    probe = told()
+    probe.hold()
+    finding = await attempt(probe, plain_tools(), 0.01, "web", KeptLog())
+    assert finding.outcome is Outcome.TIMEOUT
+    assert finding.detail == "the told probe did not end within 0.01 s"
+
+
+async def test_cancellation_passes() -> None:
+    """The end of the agent is no finding."""
+    probe = told()
+    probe.hold()
+    running = asyncio.create_task(attempt(probe, plain_tools(), 60.0, "web", KeptLog()))
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
