@@ -66,7 +66,9 @@ def _start(arguments: tuple[str, ...], url: str, output: int, source: int) -> su
     environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
     environment |= {"FAULTLINE_URL": url, "TZ": "Asia/Kolkata", "TERM": "xterm-256color"}
     command = [*_PROGRAM, *arguments]
-    return subprocess.Popen(command, env=environment, bufsize=0, stdin=source, stdout=output, stderr=output)
+    return subprocess.Popen(
+        command, env=environment, bufsize=0, stdin=source, stdout=output, stderr=subprocess.STDOUT
+    )
 
 
 @contextmanager
