@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from threading import Event
 
 import numpy as np
 import pytest
@@ -16,8 +18,8 @@ from faultline.ranges import Ranges
 from faultline_collector.results import Source, concatenate
 from faultline_collector.stores import open_store
 from faultline_collector.stores.duckdb import DuckdbStore
-from faultline_collector.stores.store import ReceivedRange, Store, StoreError
-from tests.collector.stores.rows import ALL, DAY_US, Row, batch_of, found, put, sequences
+from faultline_collector.stores.store import AvailabilityQuery, ReceivedRange, Store, StoreError
+from tests.collector.stores.rows import ALL, DAY_US, NOON_US, Row, batch_of, found, put, sequences
 
 WEST = Source("in-west-1", "s1")
 
@@ -123,6 +125,37 @@ def test_unusable_urls_get_a_sentence(url: str, sentence: str) -> None:
     with pytest.raises(StoreError) as caught:
         open_store(url)
     assert (str(caught.value), caught.value.permanent) == (sentence, True)
+
+
+def test_readers_and_expiry_disturb_no_writer(lasting: Callable[[], Store]) -> None:
+    """Days come and go and tables get new columns while others read: nobody fails, nothing is lost."""
+    store, ended = lasting(), Event()
+    question = AvailabilityQuery(0, 2**60, DAY_US, {"twitter-web": "twitter"}, {"in-west-1": "in-west"})
+
+    def read() -> int:
+        asked = 0
+        while not ended.is_set():
+            found(store)
+            found(store, replace(ALL, latest=True))
+            store.availability(question)
+            asked += 1
+        return asked
+
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        try:
+            for i in range(1, 31):
+                put(
+                    store,
+                    [Row(i, at_us=(i // 10) * DAY_US, timings_us={"total": 1, f"t_{chr(97 + i % 20)}": i})],
+                )
+                if i % 10 == 0:
+                    assert store.expire(NOON_US + (i // 10) * DAY_US) == 1
+        finally:
+            ended.set()
+        assert all(reader.result() for reader in readers)
+    assert sequences(store) == [30]
+    assert store.received() == {WEST: Ranges([(1, 30)])}
 
 
 @contextmanager
