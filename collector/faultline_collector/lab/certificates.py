@@ -79,6 +79,7 @@ def _leaf(
     _write(path, key, certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
+    context.num_tickets = 0  # probes never resume a session
     return context
 
 
