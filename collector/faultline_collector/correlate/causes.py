@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from faultline_collector.correlate.evidence import RATE_COST, RATES, Block
+from faultline_collector.correlate.evidence import RATE_COST, RATES, WINDOWS, Block
 from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.nulls import alone, burst, flaky
 from faultline_collector.correlate.settings import EngineSettings
@@ -18,6 +18,10 @@ from faultline_collector.outages import Scope, Subject
 
 LEAKS = np.array([0.97, 0.5])
 """Share of a group's agents that a cause really hits."""
+MOST_NATS = 60.0
+"""Most that one agent can say at all, nats."""
+SPEAKS_NATS = 1.0
+"""From when on a network counts as speaking for a cause, nats."""
 OWN_ONSET = 1.5
 """What it costs a region to have an onset of its own, nats."""
 NETWORKS_OF_WIDE = 3
@@ -26,7 +30,10 @@ NETWORKS_OF_WIDE = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cause:
-    """One explanation: who and what it covers, and its score (gain less cost, nats)."""
+    """One explanation: who and what it covers, and what speaks for it (nats).
+
+    `gain` is what it explains beyond what agents explain by themselves, capped for each; `fit` all that it explains.
+    """
 
     family: str
     scope: Scope
@@ -34,6 +41,7 @@ class Cause:
     agents: Index
     targets: Index
     gain: float
+    fit: float
     cost: float
     rate: float
     window_us: float
@@ -47,19 +55,28 @@ class Cause:
         return self.gain - self.cost
 
     @property
+    def rank(self) -> float:
+        """How well it fits less its cost, without caps: what it is compared with other causes by, nats."""
+        return self.fit - self.cost
+
+    @property
     def key(self) -> tuple[str, str, str]:
         """What makes two causes the same thing."""
         return self.scope.value, self.subject.kind, self.subject.id
 
 
-def speak(ratio: Floats, null: Floats, cap: float) -> Floats:
-    """What each agent gives beyond its own best explanation, capped, with the leak: [agents, windows, rates, leaks].
+def leaked(part: Floats) -> Floats:
+    """Likelihood ratios of agents when only a share of a group is hit: [..., leaks]."""
+    out: Floats = np.log1p(LEAKS * np.expm1(np.clip(part, -30.0, MOST_NATS))[..., None])
+    return out
+
+
+def beyond(ratio: Floats, null: Floats, cap: float) -> Floats:
+    """What each agent gives beyond its own best explanation, capped: [agents, windows, rates].
 
     An agent that explains its failures by itself says nothing; one that is fine speaks against.
     """
-    beyond = np.clip(ratio - null[:, None, None], 0.0, cap)
-    part = np.where(ratio > 0, beyond, np.maximum(ratio, -30.0))[..., None]
-    out: Floats = np.log1p(LEAKS * np.expm1(part))
+    out: Floats = np.where(ratio > 0, np.clip(ratio - null[:, None, None], 0.0, cap), ratio)
     return out
 
 
@@ -94,7 +111,7 @@ def service_forms(
 ) -> Iterator[ServiceForm]:
     """A service as a whole, and each of its components."""
     name = layout.services[service]
-    family, subject = f"service:{name}", Subject("service", name)
+    family, subject = "service", Subject("service", name)
     every = np.arange(block.targets.size)
     yield ServiceForm(family, subject, Scope.GLOBAL, Scope.REGIONAL, every, settings.costs.service)
     components = {layout.component[t] for t in block.targets}
@@ -108,7 +125,7 @@ def provider_form(layout: Layout, provider: int, block: Block, settings: EngineS
     """A provider with all its services."""
     name = layout.providers[provider]
     return ServiceForm(
-        f"provider:{name}",
+        "provider",
         Subject("provider", name),
         Scope.PROVIDER,
         Scope.PROVIDER,
@@ -125,91 +142,133 @@ def wide_causes(
     null = flaky(block, form.columns, settings.costs)
     null = np.maximum(null, alone(ratio, settings.costs.path))
     null = np.maximum(null, bursts[block.agents])
-    voice = speak(ratio, null, settings.agent_cap_nats)
-    codes = layout.region[block.agents]
-    by_region = group_sum(voice, layout.in_region[:, block.agents])
-    own = by_region.max(axis=1) - penalties(settings.costs.part_of_group)
-    own_window = by_region.argmax(axis=1)
-    make = _Maker(layout, block, form, voice)
-    yield from _somewhere(make, own, own_window, codes, settings)
-    yield from _everywhere(make, by_region, own, own_window, settings)
+    sums = _Sums(
+        layout,
+        block,
+        form,
+        voice=leaked(beyond(ratio, null, settings.agent_cap_nats)),
+        fit=leaked(ratio),
+        settings=settings,
+    )
+    yield from sums.causes()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Maker:
-    layout: Layout
-    block: Block
-    form: ServiceForm
-    voice: Floats
+class _Sums:
+    """One form's evidence summed by region and network: capped for believing it, uncapped for ranking it."""
 
-    def cause(
-        self, scope: Scope, agents: Index, gain: float, cost: float, at: tuple[int, int, int], name: str
+    def __init__(
+        self,
+        layout: Layout,
+        block: Block,
+        form: ServiceForm,
+        voice: Floats,
+        fit: Floats,
+        settings: EngineSettings,
+    ) -> None:
+        self._layout, self._block, self._form, self._settings = layout, block, form, settings
+        self._codes = layout.region[block.agents]
+        self._voice = voice
+        in_region = layout.in_region[:, block.agents]
+        self._by_region = group_sum(voice, in_region)
+        self._fit_by_region = group_sum(fit, in_region)
+        self._by_network = group_sum(voice, layout.in_network[:, block.agents])
+        self._penalties = penalties(settings.costs.part_of_group)
+        self._own = self._by_region.max(axis=1) - self._penalties
+        self._own_window = self._by_region.argmax(axis=1)
+        self._own_fit = self._fit_by_region.max(axis=1) - self._penalties
+
+    def causes(self) -> Iterator[Cause]:
+        """The form in some regions, everywhere at once, and everywhere in turn."""
+        for found in (self._somewhere(), self._at_once(), self._in_turn()):
+            if found is not None and self._services_speak(found):
+                yield found
+
+    def _somewhere(self) -> Cause | None:
+        each = self._settings.costs.each_region
+        worth = np.maximum(self._own - each, 0)
+        rate, leak = (int(i) for i in np.unravel_index(int(worth.sum(axis=0).argmax()), worth.shape[1:]))
+        hit = np.flatnonzero(worth[:, rate, leak] > 0)
+        if not hit.size or hit.size == np.unique(self._codes).size:
+            return None
+        cost = self._form.cost + self._settings.costs.some_regions + each * hit.size
+        window = int(np.median(self._own_window[hit, rate, leak]))
+        agents = np.flatnonzero(np.isin(self._codes, hit))
+        gain = float(self._own[hit, rate, leak].sum())
+        fit = float(self._own_fit[hit, rate, leak].sum())
+        return self._cause(self._form.somewhere, agents, gain, fit, cost, (window, rate, leak), "somewhere")
+
+    def _at_once(self) -> Cause | None:
+        total = np.minimum(self._by_network, self._settings.network_cap_nats).sum(axis=0) - self._penalties
+        at = np.unravel_index(int(total.argmax()), total.shape)
+        window, rate, leak = (int(i) for i in at)
+        if not self._networks_speak(window, rate, leak):
+            return None
+        fits = self._fit_by_region.sum(axis=0) - self._penalties
+        best = np.unravel_index(int(fits.argmax()), fits.shape)
+        place = (int(best[0]), int(best[1]), int(best[2]))
+        return self._wide(float(total[at]), float(fits[best]), place, "everywhere")
+
+    def _in_turn(self) -> Cause | None:
+        hits = np.maximum(self._own - self._settings.costs.each_region, 0).sum(axis=0)
+        rate, leak = (int(i) for i in np.unravel_index(int(hits.argmax()), hits.shape))
+        hit = self._own[:, rate, leak] > self._settings.costs.each_region
+        if not hit.any():
+            return None
+        window = int(np.median(self._own_window[hit, rate, leak]))
+        if not self._networks_speak(window, rate, leak):
+            return None
+        gain = (self._own[hit, rate, leak] - OWN_ONSET).sum() + self._by_region[
+            ~hit, window, rate, leak
+        ].sum()
+        fit = (self._own_fit[hit, rate, leak] - OWN_ONSET).sum()
+        fit += self._fit_by_region[~hit, window, rate, leak].sum()
+        return self._wide(float(gain), float(fit), (window, rate, leak), "everywhere in turn")
+
+    def _wide(self, gain: float, fit: float, at: tuple[int, int, int], name: str) -> Cause:
+        agents = np.arange(self._block.agents.size)
+        return self._cause(self._form.everywhere, agents, gain, fit, self._form.cost, at, name)
+
+    def _networks_speak(self, window: int, rate: int, leak: int) -> bool:
+        networks = np.unique(self._layout.network[self._block.agents]).size
+        speaking = int((self._by_network[:, window, rate, leak] > SPEAKS_NATS).sum())
+        return speaking >= min(NETWORKS_OF_WIDE, networks)
+
+    def _services_speak(self, cause: Cause) -> bool:
+        """A provider needs two of its services, each with failures of its own in the cause's window."""
+        if self._form.family != "provider":
+            return True
+        window = int(np.searchsorted(self._block.windows_us, cause.window_us))
+        rows = np.isin(self._block.agents, cause.agents)
+        agents = (self._block.failed[rows, :, min(window, WINDOWS - 1)] > 0).sum(axis=0)
+        services = self._layout.service[self._block.targets]
+        return int(np.unique(services[agents >= 2]).size) >= 2
+
+    def _cause(
+        self,
+        scope: Scope,
+        agents: Index,
+        gain: float,
+        fit: float,
+        cost: float,
+        at: tuple[int, int, int],
+        name: str,
     ) -> Cause:
         window, rate, leak = at
         return Cause(
-            family=self.form.family,
+            family=self._form.family,
             scope=scope,
-            subject=self.form.subject,
-            agents=self.block.agents[agents],
-            targets=self.block.targets[self.form.columns],
+            subject=self._form.subject,
+            agents=self._block.agents[agents],
+            targets=self._block.targets[self._form.columns],
             gain=gain,
+            fit=fit,
             cost=cost,
             rate=float(RATES[rate]),
-            window_us=float(self.block.windows_us[window]),
-            layers=self.block.layers,
-            voices=self.voice[agents, window, rate, leak],
+            window_us=float(self._block.windows_us[window]),
+            layers=self._block.layers,
+            voices=self._voice[agents, window, rate, leak],
             form=name,
         )
-
-
-def _somewhere(
-    make: _Maker, own: Floats, own_window: Index, codes: Index, settings: EngineSettings
-) -> Iterator[Cause]:
-    each = settings.costs.each_region
-    worth = np.maximum(own - each, 0)
-    rate, leak = np.unravel_index(int(worth.sum(axis=0).argmax()), worth.shape[1:])
-    hit = np.flatnonzero(worth[:, rate, leak] > 0)
-    present = np.unique(codes)
-    if not hit.size or hit.size == present.size:
-        return
-    cost = make.form.cost + settings.costs.some_regions + each * hit.size
-    agents = np.flatnonzero(np.isin(codes, hit))
-    window = int(np.median(own_window[hit, rate, leak]))
-    gain = float(own[hit, rate, leak].sum())
-    yield make.cause(make.form.somewhere, agents, gain, cost, (window, int(rate), int(leak)), "somewhere")
-
-
-def _everywhere(
-    make: _Maker, by_region: Floats, own: Floats, own_window: Index, settings: EngineSettings
-) -> Iterator[Cause]:
-    layout, block = make.layout, make.block
-    agents = np.arange(block.agents.size)
-    networks = layout.network[block.agents]
-    by_network = group_sum(make.voice, layout.in_network[:, block.agents])
-    capped = np.minimum(by_network, settings.network_cap_nats)
-    total = capped.sum(axis=0) - penalties(settings.costs.part_of_group)
-    at = np.unravel_index(int(total.argmax()), total.shape)
-    window, rate, leak = (int(i) for i in at)
-    cost = make.form.cost
-    if _networks_speak(by_network[:, window, rate, leak], networks):
-        yield make.cause(
-            make.form.everywhere, agents, float(total[at]), cost, (window, rate, leak), "everywhere"
-        )
-    hit = own[:, rate, leak] > settings.costs.each_region
-    if not hit.any():
-        return
-    windows = own_window[:, rate, leak]
-    typical = int(np.median(windows[hit]))
-    if not _networks_speak(by_network[:, typical, rate, leak], networks):
-        return
-    rest = by_region[~hit, typical, rate, leak].sum()
-    gain = float((own[hit, rate, leak] - OWN_ONSET).sum() + rest)
-    yield make.cause(make.form.everywhere, agents, gain, cost, (typical, rate, leak), "everywhere in turn")
-
-
-def _networks_speak(by_network: Floats, networks: Index) -> bool:
-    needed = min(NETWORKS_OF_WIDE, np.unique(networks).size)
-    return int((by_network > 1.0).sum()) >= needed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,8 +293,9 @@ def access_causes(
         settings.costs,
     )
     own = alone(ratio, settings.costs.agent)
-    voice = speak(ratio, np.maximum(own, bad_minute), settings.access_cap_nats)
-    lonely = speak(ratio, bad_minute, 1e9)
+    voice = leaked(beyond(ratio, np.maximum(own, bad_minute), settings.access_cap_nats))
+    lonely = leaked(beyond(ratio, bad_minute, MOST_NATS))
+    fits = leaked(ratio)
     for group in groups:
         one = group.name == "agent"
         heard = (lonely if one else voice)[group.rows].sum(axis=0) - penalties(settings.costs.part_of_group)
@@ -252,6 +312,7 @@ def access_causes(
                 agents=block.agents[group.rows],
                 targets=block.targets,
                 gain=float(heard[at]),
+                fit=float((fits[group.rows].sum(axis=0) - penalties(settings.costs.part_of_group)).max()),
                 cost=cost,
                 rate=float(RATES[rate]),
                 window_us=float(block.windows_us[window]),

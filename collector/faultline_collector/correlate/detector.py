@@ -16,6 +16,7 @@ from faultline_collector.correlate.explain import Explainer
 from faultline_collector.correlate.layout import Layout, lay_out
 from faultline_collector.correlate.life import (
     CHANGE_TICKS,
+    CONFIRM_NATS,
     CONTAINED,
     STALE_INTERVALS,
     SWITCH_TICKS,
@@ -270,15 +271,15 @@ class Detector:
         self._note(child)
 
     def _age(self, live: Live, now_us: int) -> None:
-        found = recovery(live, self._cells, self._base, self._layout, now_us)
+        hold_us = int(self.settings.hold_s * 1e6)
+        found = recovery(live, self._cells, self._base, self._layout, now_us, hold_us)
         state = live.outage.state
         if found.done(self.settings):
             self._close(live, now_us)
         elif state is State.SUSPECTED:
-            held = now_us - live.outage.detected_us >= self.settings.hold_s * 1e6
             if now_us - live.supported_us > max(STALE_INTERVALS * live.interval_us, 10e6):
                 self._close(live, now_us)
-            elif held and live.supported_us == now_us and not found.begun(self.settings):
+            elif live.supported_us == now_us and found.persists >= CONFIRM_NATS:
                 self._move(live, State.CONFIRMED, now_us)
         elif state is State.CONFIRMED and found.begun(self.settings):
             self._move(live, State.RECOVERING, now_us)

@@ -99,7 +99,7 @@ class Explainer:
         return self._settings.open_network_nats if wide_access else self._settings.open_nats
 
     def _rank(self, cause: Cause, moment: Moment) -> float:
-        return cause.score + (KNOWN_NATS if cause.key in moment.known else 0.0)
+        return cause.rank + (KNOWN_NATS if cause.key in moment.known else 0.0)
 
     def cells_of(self, cause: Cause) -> Index:
         """The flat cells of a cause's rectangle."""
@@ -124,10 +124,8 @@ class Explainer:
         block = self.block(self._every_agent, members, moment.now_us, moment.masked)
         if kind == "service":
             forms = list(service_forms(layout, code, block, settings))
-        elif self._services_that_speak(block) >= 2:
-            forms = [provider_form(layout, code, block, settings)]
         else:
-            return []
+            forms = [provider_form(layout, code, block, settings)]
         burst = bursts(
             layout, self._base, moment.recent, moment.now_us, moment.masked, self._windows_us, settings.costs
         )
@@ -139,8 +137,3 @@ class Explainer:
         agents = np.flatnonzero(where == code)
         block = self.block(agents, self._every_target, moment.now_us, moment.masked)
         return access_causes(layout, block, access_groups(layout, agents, kind, code), self._settings)
-
-    def _services_that_speak(self, block: Block) -> int:
-        agents = (block.failed[:, :, -1] > 0).sum(axis=0)
-        services = self._layout.service[block.targets]
-        return int(np.unique(services[agents >= 2]).size)

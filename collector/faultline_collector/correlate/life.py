@@ -22,6 +22,8 @@ CHANGE_TICKS = 5
 """Ticks that a wider explanation must hold before a confirmed outage moves to it."""
 CONTAINED = 0.7
 """Share of one cause's failing cells within another's that makes it a part of it."""
+CONFIRM_NATS = 3.0
+"""What rounds begun after the hold must say for a suspicion to be confirmed."""
 STALE_INTERVALS = 2.0
 
 
@@ -62,12 +64,16 @@ def outage_id(cause_key: Sequence[str], at_us: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What the rounds since the onset say about an end: nats, share probed again, agents that see it."""
+    """What the rounds since the onset say about an end: nats, share probed again, agents that see it.
+
+    `persists` is how much the rounds begun after the hold say that it still goes on, nats.
+    """
 
     nats: float
     probed_again: float
     agents: int
     needed_agents: int
+    persists: float
 
     def done(self, settings: EngineSettings) -> bool:
         """Whether the outage has ended."""
@@ -82,25 +88,29 @@ class Recovery:
         return self.nats >= settings.close_nats / 2 and self.probed_again >= settings.probed_again / 3
 
 
-def recovery(live: Live, cells: Cells, base: Baselines, layout: Layout, now_us: int) -> Recovery:
+def recovery(
+    live: Live, cells: Cells, base: Baselines, layout: Layout, now_us: int, hold_us: int
+) -> Recovery:
     """The reverse test on the cells that failed, over rounds since the last change of the outage."""
     bad = np.flatnonzero(live.bad)
     if not bad.size:
-        return Recovery(0.0, 0.0, 0, 1)
+        return Recovery(0.0, 0.0, 0, 1, 0.0)
     agents = np.unique(bad // layout.shape[1])
     targets = np.unique(bad % layout.shape[1])
     block = weigh(cells, base, agents, targets, now_us, ~live.bad)
     rate = int(np.abs(RATES - live.rate).argmin())
     ratio = block.surprise + block.focus + block.failed * LOG_FAIL[rate] + block.fine * LOG_OK[rate]
+    lasting = block.windows_us <= now_us - live.outage.onset_us - hold_us
+    persists = float(ratio[:, :, lasting].sum(axis=(0, 1)).max()) if lasting.any() else 0.0
     windows = block.windows_us <= max(now_us - live.since_us, 0)
     if not windows.any():
-        return Recovery(0.0, 0.0, 0, 1)
+        return Recovery(0.0, 0.0, 0, 1, persists)
     nats = np.where(windows, -ratio.sum(axis=(0, 1)), -np.inf)
     again = ((block.failed + block.fine) > 0).sum(axis=(0, 1)) / bad.size
     seen = (block.fine > 0).any(axis=1).sum(axis=0)
     ready = nats + np.where(again >= 0.6, 100.0, 0.0)
     at = int(ready.argmax())
-    return Recovery(float(nats[at]), float(again[at]), int(seen[at]), min(3, agents.size))
+    return Recovery(float(nats[at]), float(again[at]), int(seen[at]), min(3, agents.size), persists)
 
 
 def moved(live: Live, state: State, now_us: int) -> Outage:

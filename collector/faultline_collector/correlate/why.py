@@ -91,7 +91,7 @@ def evidence(
             {
                 "scope": other.scope.value,
                 "subject": {"kind": other.subject.kind, "id": other.subject.id},
-                "behind_nats": round(cause.score - other.score, 1),
+                "behind_nats": round(cause.rank - other.rank, 1),
             }
             for other in lost
         ],
