@@ -46,6 +46,13 @@ test('a regional outage says where it fails and that it works elsewhere', () => 
   expect(headline(world, null).text).toBe('Twitter fails from India (1 of 2 regions). Everywhere else it works.');
 });
 
+test('a component that fails alone is named', () => {
+  const world = aWorld({}, [anOutage({ severity: 'degraded' })]);
+  const components = [{ id: 'web', health: 'ok' as const }, { id: 'login', health: 'degraded' as const }];
+  world.services = world.services.map((s) => ({ ...s, components }));
+  expect(headline(world, null).text).toBe('Twitter (login) is partly failing for everyone.');
+});
+
 test('a whole country is named without its regions', () => {
   const world = aWorld(downIn(IN), [twitterIn(IN)]);
   expect(headline(world, null).text).toBe('Twitter fails from India. Everywhere else it works.');

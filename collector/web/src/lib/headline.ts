@@ -67,7 +67,7 @@ function ofService(world: World, service: Service): Headline {
 /** One outage in plain words; named by `service` where a provider takes that service down. */
 export function sentence(world: World, outage: Outage, service?: Service): string {
   const name = subjectName(outage.subject.kind, outage.subject.id, world);
-  const who = service?.name ?? name;
+  const who = (service?.name ?? name) + troubledParts(world, outage);
   switch (outage.scope) {
     case 'global':
       return `${who} ${verb(outage)} for everyone.${checking(outage)}`;
@@ -86,6 +86,15 @@ export function sentence(world: World, outage: Outage, service?: Service): strin
     case 'collector':
       return 'We cannot see right now: the collector has lost contact with its agents.';
   }
+}
+
+/** " (login)": the components that fail, when others of the service do not. */
+function troubledParts(world: World, outage: Outage): string {
+  const service = outage.subject.kind === 'service' && world.services.find((s) => s.id === outage.subject.id);
+  if (!service) return '';
+  const failing = service.components.filter((c) => isFailing(c.health));
+  const some = failing.length > 0 && failing.length < service.components.length;
+  return some ? ` (${listed(failing.map((c) => c.id))})` : '';
 }
 
 function verb(outage: Outage, plain = 'is failing'): string {

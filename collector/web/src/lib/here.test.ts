@@ -16,6 +16,10 @@ test('where it works, the trouble is probably the viewer’s own', () => {
   expect(fromHere(aWorld(), 'IN', null)).toContain('everything works');
 });
 
+test('where it works while it fails elsewhere, nobody’s connection is blamed', () => {
+  expect(fromHere(aWorld({ 'us-east': down }), 'IN', 'twitter')).toBe('From India it works so far.');
+});
+
 test('where it fails everywhere, it is not the viewer', () => {
   expect(fromHere(aWorld({ 'in-west': down, 'in-north': down }), 'IN', 'twitter')).toContain('It is not you.');
 });

@@ -30,14 +30,16 @@ export function fromHere(world: World, country: string, serviceId: string | null
   const seen = regions.filter((r) => (serviceId ? (r.services[serviceId] ?? 'unknown') : r.health) !== 'unknown');
   const place = inCountry(country);
   if (seen.length === 0) return `From ${place} we have no data right now.`;
-  return serviceId ? ofService(place, serviceId, seen) : ofAll(world, place, seen);
+  return serviceId ? ofService(world, place, serviceId, seen) : ofAll(world, place, seen);
 }
 
 type Seen = World['regions'];
 
-function ofService(place: string, serviceId: string, seen: Seen): string {
+function ofService(world: World, place: string, serviceId: string, seen: Seen): string {
   const failing = seen.filter((r) => isFailing(r.services[serviceId] ?? 'unknown'));
+  const anywhere = world.regions.some((r) => isFailing(r.services[serviceId] ?? 'unknown'));
   if (failing.length === 0) {
+    if (anywhere) return `From ${place} it works so far.`;
     return `From ${place} it works. If it does not for you, it is probably your own connection.`;
   }
   if (failing.length === seen.length) return `From ${place} it fails everywhere we look. It is not you.`;
