@@ -5,6 +5,7 @@ where DuckDB packs repeated texts itself and from where they go with the day. A 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
@@ -48,34 +49,24 @@ class DuckdbStore:
         self._max_logged = max_logged_ranges
         self._file = DuckdbFile(path)
         self._lock = Lock()
-        with self._file.writing() as connection:
-            connection.execute(tables.SCHEMA)
-            self._sources = Keys(connection, "sources", ("agent", "spool"))
-            self._targets = Keys(connection, "targets", ("target",))
-            ranges = rows.read_ranges(connection, self._sources)
-        self._ledger = Ledger(ranges)
-        self._logged = len(ranges)
-        self._merge_at = max_logged_ranges
-        self._timings: dict[int, set[str]] = {}
+        self._in_step = False
+        self._load()
 
     def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> None:
         """See `Store`."""
         with self._lock:
+            if not self._in_step:
+                self._load()
             results, fresh = self._ledger.admit(results, ranges)
             if not fresh:
                 return
-            known = len(self._sources), len(self._targets)
-            try:
-                with self._file.writing() as connection:
-                    for day, part in days_of(results):
-                        self._write_day(connection, day, part)
-                    self._write_ranges(connection, fresh)
-            except BaseException:
-                self._sources.forget_beyond(known[0])
-                self._targets.forget_beyond(known[1])
-                self._timings.clear()
-                raise
+            self._in_step = False
+            with self._file.writing() as connection:
+                for day, part in days_of(results):
+                    self._write_day(connection, day, part)
+                self._write_ranges(connection, fresh)
             self._ledger.note(fresh)
+            self._in_step = True
 
     def received(self) -> dict[Source, Ranges]:
         """See `Store`."""
@@ -89,9 +80,9 @@ class DuckdbStore:
             return
         left = query.limit or FOREVER_US
         for first_us, last_us in self._receipts(query):
-            for page in pages(self._fetch(query, first_us, last_us), query):
-                yield page.select(slice(left))
-                left -= min(left, len(page))
+            for page in pages(self._fetch(query, first_us, last_us), replace(query, limit=left)):
+                yield page
+                left -= len(page)
             if not left:
                 return
 
@@ -115,7 +106,11 @@ class DuckdbStore:
     def expire(self, before_us: int) -> int:
         """See `Store`."""
         with self._lock, self._file.writing() as connection:
-            old = [day for day in tables.days(connection, 0, before_us) if (day + 1) * DAY_US <= before_us]
+            old = [
+                day
+                for day in tables.days(connection, -FOREVER_US, before_us)
+                if (day + 1) * DAY_US <= before_us
+            ]
             for day in old:
                 connection.execute(f"DROP TABLE {tables.table_of(day)}")
                 self._timings.pop(day, None)
@@ -130,6 +125,19 @@ class DuckdbStore:
         """Every range that was ever received, with its fate and reason, merged; for accounts and checks."""
         with self._lock, self._file.reading() as connection:
             return merged(rows.read_ranges(connection, self._sources))
+
+    def _load(self) -> None:
+        """Takes up what stands in the file; again after a failure, for a commit may fail when it is done."""
+        with self._file.writing() as connection:
+            connection.execute(tables.SCHEMA)
+            self._sources = Keys(connection, "sources", ("agent", "spool"))
+            self._targets = Keys(connection, "targets", ("target",))
+            ranges = rows.read_ranges(connection, self._sources)
+        self._ledger = Ledger(ranges)
+        self._logged = len(ranges)
+        self._merge_at = max(self._max_logged, 2 * len(merged(ranges)))
+        self._timings: dict[int, set[str]] = {}
+        self._in_step = True
 
     def _write_day(self, connection: duckdb.DuckDBPyConnection, day: int, part: ResultBatch) -> None:
         known = self._timings.get(day)
@@ -149,7 +157,8 @@ class DuckdbStore:
     def _write_ranges(self, connection: duckdb.DuckDBPyConnection, ranges: list[ReceivedRange]) -> None:
         if self._logged + len(ranges) > self._merge_at:
             ranges = merged([*rows.read_ranges(connection, self._sources), *ranges])
-            connection.execute("DELETE FROM ranges")
+            connection.execute("DROP TABLE ranges")
+            connection.execute(tables.SCHEMA)
             self._logged = 0
             self._merge_at = max(self._max_logged, 2 * len(ranges))
         sources = [(item.source.agent_id, item.source.spool_id) for item in ranges]

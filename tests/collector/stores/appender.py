@@ -10,7 +10,7 @@ from faultline_collector.stores.store import ReceivedRange
 from tests.collector.stores.rows import DAY_US, Row, many
 
 SOURCE = Source("in-west-1", "s1")
-SIZES = (1, 400, 20_000)
+SIZES = (1, 400, 10_000)
 
 
 def main(path: Path, first: int, random: Random) -> None:

@@ -21,9 +21,6 @@ class Keys:
         rows = connection.execute(f"SELECT {names} FROM {table} ORDER BY key").fetchall()  # noqa: S608  our own names
         self._keys: dict[Words, int] = {words: key for key, words in enumerate(rows)}
 
-    def __len__(self) -> int:
-        return len(self._keys)
-
     def words(self) -> list[Words]:
         """All words, each at the place of its key."""
         return list(self._keys.copy())
@@ -34,16 +31,11 @@ class Keys:
 
     def column(self, connection: duckdb.DuckDBPyConnection, words: Sequence[Words], codes: Int32) -> Int32:
         """Keys for a column of places in `words`; words that are new and used get theirs."""
-        used = np.unique(codes)
+        used = np.flatnonzero(np.bincount(codes, minlength=len(words))).tolist()
         self._add(connection, [words[code] for code in used])
         keys = np.full(len(words), -1, np.int32)
         keys[used] = [self._keys[words[code]] for code in used]
         return keys[codes]
-
-    def forget_beyond(self, number: int) -> None:
-        """Takes back the last additions, when they did not become durable."""
-        while len(self._keys) > number:
-            self._keys.popitem()
 
     def _add(self, connection: duckdb.DuckDBPyConnection, words: Iterable[Words]) -> None:
         new = list(dict.fromkeys(item for item in words if item not in self._keys))
