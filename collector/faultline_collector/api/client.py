@@ -31,9 +31,9 @@ class Change(NamedTuple):
 class Client:
     """Asks the collector at `url`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout: httpx.Timeout = _TIMEOUT) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(base_url=self.url, timeout=_TIMEOUT, trust_env=not is_loopback(_host(url)))
+        self._http = httpx.Client(base_url=self.url, timeout=timeout, trust_env=not is_loopback(_host(url)))
 
     def get(self, path: str, **asked: str) -> dict[str, Any]:
         """One answer; raises Unanswered."""

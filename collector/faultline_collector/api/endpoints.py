@@ -13,7 +13,7 @@ from faultline_collector.api import answers
 from faultline_collector.api.board import Board
 from faultline_collector.api.health import Health
 from faultline_collector.api.history import History, clock_us
-from faultline_collector.api.prepared import Prepared, prepare_answer, respond
+from faultline_collector.api.prepared import Lazy, Prepared, prepare_answer, respond
 from faultline_collector.api.questions import (
     AvailabilityQuestion,
     OutagesQuestion,
@@ -37,7 +37,7 @@ class Api:
     metrics: Metrics
     health: Health
     stories: Stories
-    document: Prepared
+    document: Lazy
     clock: Callable[[], int] = clock_us
     heartbeat_s: float = 15.0
 
@@ -113,7 +113,7 @@ async def _events(api: Api, request: Request, _: Question) -> Response:
 
 
 async def _document(api: Api, request: Request, _: Question) -> Response:
-    return respond(request, api.document)
+    return respond(request, api.document.read())
 
 
 async def _metrics(api: Api, request: Request, _: Question) -> Response:

@@ -18,7 +18,7 @@ from faultline_collector.api.endpoints import ENDPOINTS, Api, Endpoint
 from faultline_collector.api.health import Health
 from faultline_collector.api.history import History, clock_us
 from faultline_collector.api.pool import Busy
-from faultline_collector.api.prepared import prepare
+from faultline_collector.api.prepared import Lazy, prepare
 from faultline_collector.api.questions import BadQuestion, Question, read_question
 from faultline_collector.api.site import SecurityHeaders, Site
 from faultline_collector.api.stories import Stories
@@ -45,7 +45,7 @@ def web_app(
         metrics=metrics,
         health=health,
         stories=Stories(board, history),
-        document=prepare(openapi.text().encode()),
+        document=Lazy(lambda: prepare(openapi.text().encode())),
         clock=clock,
         heartbeat_s=heartbeat_s,
     )

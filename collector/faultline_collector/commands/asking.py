@@ -43,15 +43,17 @@ def asking(url: str) -> Iterator[Client]:
 
 def given(**asked: object) -> dict[str, str]:
     """The parameters that were given, as the API reads them."""
-    return {name: str(value) for name, value in asked.items() if value not in (None, "", False)}
+    return {
+        name: str(value) for name, value in asked.items() if value not in (None, "") and value is not False
+    }
 
 
-def when(text: str | None, *, utc: bool, now: datetime | None = None) -> str:
-    """A time of the API: in a pipe in full, on a terminal the time of today, or the date and the time."""
+def when(text: str | None, *, utc: bool, in_full: bool | None = None, now: datetime | None = None) -> str:
+    """A time of the API: in full in a pipe, on a terminal the time of today, or the date and the time."""
     if text is None:
         return ""
     at = datetime.fromisoformat(text).astimezone(UTC if utc else None)
-    if not on_terminal():
+    if not on_terminal() if in_full is None else in_full:
         return at.isoformat(timespec="milliseconds")
     today = (now or datetime.now(UTC)).astimezone(at.tzinfo).date()
     return at.strftime("%H:%M:%S" if at.date() == today else "%Y-%m-%d %H:%M")
