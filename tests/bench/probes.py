@@ -43,7 +43,7 @@ BLACKBOX_CONFIG = "modules: {http: {prober: http, timeout: 5s, http: {preferred_
 PROCESSING = re.compile(rb'phase="processing"\} (\S+)')
 
 Measured = dict[int, list[int]]
-"""First bytes in microseconds by the number of the target, in the order of its probes."""
+"""First bytes in microseconds by the number in the URL, in the order of its probes."""
 
 
 class Responder(asyncio.Protocol):
@@ -61,6 +61,8 @@ class Responder(asyncio.Protocol):
 
     def answer(self, number: int, since_ns: int) -> None:
         self.kept_us.setdefault(number, []).append((perf_counter_ns() - since_ns) // 1000)
+        if self.transport.is_closing():
+            return
         self.transport.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
         self.transport.close()
 
@@ -89,7 +91,7 @@ async def paced(rounds: int, rate: int, start: Callable[[int], Awaitable[None]])
     for i in range(rounds * rate):
         if (wait := begin + i / rate - loop.time()) > 0:
             await asyncio.sleep(wait)
-        running.add(task := asyncio.ensure_future(start(i % rate)))
+        running.add(task := asyncio.ensure_future(start(i)))
         task.add_done_callback(running.discard)
     await asyncio.gather(*running)
 
@@ -100,7 +102,8 @@ async def run_engine(port: int, rate: int) -> None:
     targets = [HttpProbe(url=url_of(port, number)) for number in range(rate)]
     async with open_tools() as tools:
 
-        async def one(number: int) -> None:
+        async def one(i: int) -> None:
+            number = i % rate
             finding = await targets[number].run(tools, 5.0)
             if finding.outcome is Outcome.OK:
                 measured.setdefault(number, []).append(finding.timings_us["first_byte"])
@@ -189,34 +192,41 @@ def _by_number(said: dict[str, list[int]]) -> Measured:
 
 def errors_ms(kept_us: Measured, measured: Measured) -> list[float]:
     """How far each measured first byte is from the delay that was kept; targets that failed are left out."""
-    whole = [n for n, us in measured.items() if len(us) == len(kept_us[n]) == WARM_UP + SECONDS]
-    pairs = (zip(measured[n][WARM_UP:], kept_us[n][WARM_UP:], strict=True) for n in whole)
+    whole = (n for n, us in measured.items() if len(us) == len(kept_us[n]))
+    pairs = (zip(measured[n], kept_us[n], strict=True) for n in whole)
     return sorted(abs(seen - kept) / 1000 for pair in pairs for seen, kept in pair)
 
 
 def figures(cpu_s: float, rate: int, errors: list[float]) -> dict[tuple[str, str], float]:
-    return {
+    found = {
         ("cpu", "us/probe"): cpu_s * 1e6 / (rate * SECONDS),
-        ("first_byte_error_p50", "ms"): statistics.median(errors),
-        ("first_byte_error_p99", "ms"): errors[int(len(errors) * 0.99)],
-        ("good", "%"): 100 * len(errors) / (rate * SECONDS),
+        ("good", "%"): 100 * len(errors) / (rate * (SECONDS + WARM_UP)),
     }
+    if errors:
+        found["first_byte_error_p50", "ms"] = statistics.median(errors)
+        found["first_byte_error_p99", "ms"] = errors[int(len(errors) * 0.99)]
+    return found
 
 
 def measure(rate: int, core: int, other: int) -> list[Row]:
     with target(other) as (port, kept_us):
         cpu_s, measured = measure_engine(core, port, rate)
     ours = figures(cpu_s, rate, errors_ms(kept_us, measured))
-    rows = [Row(name=f"http_{rate}/s.{name}", value=value, unit=unit) for (name, unit), value in ours.items()]
+    theirs: dict[tuple[str, str], float] = {}
     if shutil.which(BLACKBOX) is None:
         print(f"{BLACKBOX} is not installed: no peer", file=sys.stderr)
-        return rows
-    with target(other) as (port, kept_us), blackbox(core) as (exporter, at):
-        cpu_s, measured = uvloop.run(ask_blackbox(exporter, at, port, rate))
-    theirs = figures(cpu_s, rate, errors_ms(kept_us, measured))
-    for row, value in zip(rows, theirs.values(), strict=True):
-        row |= {"peer": PEER, "peer_value": value, "ratio": row["value"] / value}
-    return rows
+    else:
+        with target(other) as (port, kept_us), blackbox(core) as (exporter, at):
+            cpu_s, measured = uvloop.run(ask_blackbox(exporter, at, port, rate))
+        theirs = figures(cpu_s, rate, errors_ms(kept_us, measured))
+    return [_row(rate, figure, value, theirs.get(figure)) for figure, value in ours.items()]
+
+
+def _row(rate: int, figure: tuple[str, str], value: float, peer_value: float | None) -> Row:
+    row = Row(name=f"http_{rate}/s.{figure[0]}", value=value, unit=figure[1])
+    if peer_value:
+        row |= {"peer": PEER, "peer_value": peer_value, "ratio": value / peer_value}
+    return row
 
 
 def run() -> list[Row]:

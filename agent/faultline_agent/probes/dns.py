@@ -47,7 +47,7 @@ class DnsProbe(Probe):
         for text in answers:
             if literal(text) is None:
                 raise ValueError(f"{text!r} is not an address")
-        return tuple(str(literal(text)) for text in answers)
+        return tuple(literal(text) or text for text in answers)
 
     @classmethod
     def read_target(cls, text: str) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import re
 import ssl
 from collections.abc import Mapping
+from functools import cached_property
 from time import time
 from typing import Annotated, ClassVar, Literal
 
@@ -92,7 +93,7 @@ class HttpProbe(Probe):
         return await attempt(watch, self._steps(tools, watch))
 
     async def _steps(self, tools: Tools, watch: Stopwatch) -> Finding:
-        request, answer = Request(self.method, self.url, self.headers, self.body), Answer()
+        request, answer = self._first, Answer()
         for _ in range(self.follow_redirects + 1):
             answer = await self._exchange(tools, watch, request)
             if not (answer.redirect and self.follow_redirects):
@@ -104,14 +105,14 @@ class HttpProbe(Probe):
     async def _exchange(self, tools: Tools, watch: Stopwatch, request: Request) -> Answer:
         """Makes one request; where the agent resolves, at the first address that takes the connection."""
         host, port = place(request.url)[1]
-        wants = self._wants(tools)
-        if literal(host) is None and not tools.resolvers:
-            return await Exchange(tools, request, wants, None).run(watch)
+        itself = literal(host)
+        if itself is None and not tools.resolvers:
+            return await Exchange(tools, request, self._wants, None).run(watch)
         failure: ProbeFailed | None = None
-        for address in await self._addresses(tools, watch, host):
+        for address in (itself,) if itself else await self._addresses(tools, watch, host):
             sockets.check_policy(tools, address, port)
             try:
-                return await Exchange(tools, request, wants, address).run(watch)
+                return await Exchange(tools, request, self._wants, address).run(watch)
             except ProbeFailed as failed:
                 if failed.outcome is not Outcome.CONNECT:
                     raise
@@ -119,16 +120,18 @@ class HttpProbe(Probe):
         raise failure or ProbeFailed(Outcome.DNS, f"{host} has no address")
 
     async def _addresses(self, tools: Tools, watch: Stopwatch, host: str) -> tuple[str, ...]:
-        if literal(host) is not None:
-            return (str(literal(host)),)
         with watch.timing("dns"):
             return await addresses(tools, host, self.family)
 
-    def _wants(self, tools: Tools) -> Wants:
-        told = tools.story is not None
+    @cached_property
+    def _first(self) -> Request:
+        return Request(self.method, self.url, self.headers, self.body)
+
+    @cached_property
+    def _wants(self) -> Wants:
         return Wants(
-            headers=bool(self.header_matches) or told,
-            certificate=self.certificate_days > 0 or told,
+            headers=bool(self.header_matches),
+            certificate=self.certificate_days > 0,
             verify=self.verify,
             ca_file=self.ca_file,
             family=self.family,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
@@ -45,10 +45,10 @@ def _split(text: str) -> tuple[str, str | None]:
 
 
 @lru_cache(maxsize=4096)
-def literal(host: str) -> IPv4Address | IPv6Address | None:
-    """The address that `host` is, None when it is a name."""
+def literal(host: str) -> str | None:
+    """The address that `host` is, in its usual form; None when it is a name."""
     with suppress(ValueError):
-        return ip_address(host.removeprefix("[").removesuffix("]"))
+        return str(ip_address(host.removeprefix("[").removesuffix("]")))
     return None
 
 

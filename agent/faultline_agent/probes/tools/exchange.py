@@ -191,7 +191,9 @@ class Exchange:
         request, wants = self._request, self._wants
         handle.setopt(pycurl.URL, _ascii_url(request.url, self._place))
         handle.setopt(pycurl.WRITEFUNCTION, self._take)
-        handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in request.headers.items()])
+        if request.headers:
+            lines = [f"{name}: {value}" for name, value in request.headers.items()]
+            handle.setopt(pycurl.HTTPHEADER, lines)
         self._prepare_method(handle)
         if self._pin is not None:
             handle.setopt(pycurl.CONNECT_TO, [f"::{Endpoint(self._pin, self._place.port)}"])
@@ -200,7 +202,7 @@ class Exchange:
             handle.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
         if self._secure:
             self._prepare_tls(handle)
-        if wants.headers:
+        if wants.headers or self._tools.story:
             handle.setopt(pycurl.HEADERFUNCTION, self._take_header)
         if self._tools.story:
             handle.setopt(pycurl.VERBOSE, 1)
@@ -221,7 +223,7 @@ class Exchange:
             handle.setopt(pycurl.SSL_VERIFYHOST, 0)
         if self._wants.ca_file is not None:
             handle.setopt(pycurl.CAINFO, self._wants.ca_file)
-        if self._wants.certificate:
+        if self._wants.certificate or self._tools.story:
             handle.setopt(pycurl.OPT_CERTINFO, 1)
 
     def _take(self, data: bytes) -> int | None:
@@ -258,7 +260,7 @@ class Exchange:
         answer = self.answer
         answer.status = handle.getinfo(pycurl.RESPONSE_CODE)
         answer.redirect = handle.getinfo(pycurl.REDIRECT_URL)
-        if self._secure and self._wants.certificate:
+        if self._secure and (self._wants.certificate or self._tools.story):
             chain = handle.getinfo(pycurl.INFO_CERTINFO)
             answer.certificate = dict(chain[0]) if chain else {}
         if self._tools.story:

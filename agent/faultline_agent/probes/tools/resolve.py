@@ -158,7 +158,7 @@ def _mapped(error: Exception, resolver: Endpoint) -> ProbeFailed:
 async def addresses(tools: Tools, host: str, family: Family) -> tuple[str, ...]:
     """The addresses of `host`, by the agent's resolvers or the system's; raises ProbeFailed."""
     if (itself := literal(host)) is not None:
-        return (str(itself),)
+        return (itself,)
     if tools.resolvers:
         found = await _by_resolvers(tools.resolvers, host, family)
     else:
