@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .ONESHELL:
 
 export UV_PYTHON_DOWNLOADS := never
-export PYTHONWARNINGS := default
+export UV_COMPILE_BYTECODE := 1
 UV := build/tools/uv
 RUN := .venv/bin/python
 SOURCES := agent collector protos scripts tests
