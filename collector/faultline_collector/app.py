@@ -36,6 +36,7 @@ from faultline_collector.stores.store import Store
 
 _GRACE_S = 1.0
 _MOST_OUTAGES = 10_000
+_COME_BACK_US = 45 * 1_000_000
 _DAY_US = 24 * 3600 * 1_000_000
 
 
@@ -88,11 +89,13 @@ class Collector:
 
     async def _take_up(self) -> None:
         known = self._registry.outages(open_only=True, limit=_MOST_OUTAGES)
-        changed = await asyncio.to_thread(rebuild, self._detector, self._store, known, now_us())
-        await self._judge.save(changed)
+        found = await asyncio.to_thread(rebuild, self._detector, self._store, known, now_us())
+        await self._judge.save(found.outages)
+        self._judge.wait_for(found.agent_ids, now_us() + _COME_BACK_US)
         self._board.seed(self._registry.outages(since_us=now_us() - _DAY_US, limit=_MOST_OUTAGES))
 
     async def _listen(self) -> str:
+        self._web.listen()
         listen = self._roster.config.listen
         return await self._server.start(
             listen.agents, _tls_files(listen.tls), plaintext_beyond_loopback=listen.plaintext_beyond_loopback

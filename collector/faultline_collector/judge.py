@@ -53,6 +53,8 @@ class Judge:
         self._metrics = metrics
         self._unsaved: dict[str, Outage] = {}
         self.ticked_us = 0
+        self._awaited: frozenset[str] = frozenset()
+        self._awaited_until_us = 0
 
     def take(self, results: ResultBatch) -> None:
         """Takes results that have become durable."""
@@ -63,6 +65,13 @@ class Judge:
         """Takes a sign of life."""
         self._correlator.contact(agent_id, at_us, well=well)
 
+    def wait_for(self, agent_ids: frozenset[str], until_us: int) -> None:
+        """Takes the silence of these agents for nothing until they were heard, or until `until_us`.
+
+        While the collector was away nobody could be heard, and agents come back one after another.
+        """
+        self._awaited, self._awaited_until_us = agent_ids, until_us
+
     def refit(self, fleet: Fleet) -> None:
         """Goes on with another fleet."""
         self._fleet = fleet
@@ -71,6 +80,7 @@ class Judge:
     async def tick(self, now_us: int) -> None:
         """Judges, keeps and publishes once."""
         with self._surviving("tick"):
+            self._excuse(now_us)
             began = perf_counter()
             changed = self._correlator.tick(now_us)
             self._metrics.tick.observe(perf_counter() - began)
@@ -79,6 +89,13 @@ class Judge:
             await self.save(changed)
             self._publish(now_us, changed)
             self.ticked_us = now_us
+
+    def _excuse(self, now_us: int) -> None:
+        if now_us > self._awaited_until_us:
+            self._awaited = frozenset()
+        self._awaited = frozenset(a for a in self._awaited if not self._presences.get(a).last_seen_us)
+        for agent_id in self._awaited:
+            self._correlator.contact(agent_id, now_us, well=True)
 
     def _publish(self, now_us: int, changed: tuple[Outage, ...]) -> None:
         self._board.publish(

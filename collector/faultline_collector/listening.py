@@ -34,9 +34,14 @@ class WebServer(uvicorn.Server):
         """Leaves signals alone."""
         yield
 
+    def listen(self) -> None:
+        """Lets connections come; they are answered once it runs."""
+        self._socket.listen(self.config.backlog)
+
     async def run_until_stopped(self) -> None:
         """Serves until `stop`."""
-        await self.serve(sockets=[self._socket])
+        with self._socket:
+            await self.serve(sockets=[self._socket])
 
     def stop(self) -> None:
         """Takes no more requests, and ends those that run after a second; safe twice."""

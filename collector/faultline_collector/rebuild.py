@@ -1,6 +1,7 @@
 """Evidence from the store: what the correlator had seen before the collector was restarted."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,32 +13,49 @@ from faultline_collector.stores.store import ResultQuery, Store
 WINDOW_US = 30 * 60 * 1_000_000
 """How much of the past is read again, microseconds."""
 
-_SECOND_US = 1_000_000
+STEP_US = 5 * 1_000_000
+"""The past is judged in steps of this, microseconds of receipt."""
+
+_LATELY_US = 60 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What reading the past has brought: outages that need keeping, and agents that were there at its end."""
+
+    outages: tuple[Outage, ...]
+    agent_ids: frozenset[str]
 
 
 def rebuild(
     correlator: Correlator, store: Store, known: Iterable[Outage], now_us: int, window_us: int = WINDOW_US
-) -> tuple[Outage, ...]:
-    """Restores open outages and reads their evidence again; gives the outages that need keeping.
+) -> Rebuilt:
+    """Restores open outages and reads their evidence again from the store.
 
-    The past is judged as it was, a tick a second of receipt, but what began and ended within it has been
-    kept before: only restored outages, and those still open, are new knowledge.
+    The past is judged as it was, step by step, but what began and ended within it has been kept before: only
+    restored outages, and those still open, are new knowledge.
     """
     restored = tuple(known)
     correlator.restore(restored)
     ids = {outage.id for outage in restored}
     changed: dict[str, Outage] = {}
-    past = store.results(ResultQuery(since_us=now_us - window_us, until_us=now_us + _SECOND_US))
-    for second_us, results in _by_second(past):
+    heard: dict[str, int] = {}
+    end_us = 0
+    past = store.results(ResultQuery(since_us=now_us - window_us, until_us=now_us + STEP_US))
+    for end_us, results in _steps(past):
         correlator.observe(results)
-        changed |= {outage.id: outage for outage in correlator.tick(second_us)}
-    return tuple(outage for outage in changed.values() if outage.id in ids or outage.state.is_open)
+        heard |= dict.fromkeys((results.sources[i].agent_id for i in np.unique(results.source)), end_us)
+        changed |= {outage.id: outage for outage in correlator.tick(min(end_us, now_us))}
+    return Rebuilt(
+        tuple(outage for outage in changed.values() if outage.id in ids or outage.state.is_open),
+        frozenset(agent_id for agent_id, at_us in heard.items() if at_us >= end_us - _LATELY_US),
+    )
 
 
-def _by_second(batches: Iterator[ResultBatch]) -> Iterator[tuple[int, ResultBatch]]:
-    """Each second of receipt that has results, with its end; a second cut by a batch comes twice."""
+def _steps(batches: Iterator[ResultBatch]) -> Iterator[tuple[int, ResultBatch]]:
+    """Each step of receipt that has results, with its end; a step that a batch cuts comes twice."""
     for batch in batches:
-        seconds = batch.received_us // _SECOND_US
-        starts = np.concatenate(([0], np.flatnonzero(np.diff(seconds)) + 1))
+        steps = batch.received_us // STEP_US
+        starts = np.concatenate(([0], np.flatnonzero(np.diff(steps)) + 1))
         for start, end in zip(starts, [*starts[1:], len(batch)], strict=True):
-            yield int(seconds[start] + 1) * _SECOND_US, batch.select(slice(int(start), int(end)))
+            yield int(steps[start] + 1) * STEP_US, batch.select(slice(int(start), int(end)))
