@@ -55,6 +55,8 @@ class Ranges:
     def within(self, first: int, last: int) -> "Ranges":
         """What of first..last is in the set."""
         held = Ranges()
+        if last < first:
+            return held
         for at in range(bisect_left(self._lasts, first), bisect_right(self._firsts, last)):
             held.add(max(first, self._firsts[at]), min(last, self._lasts[at]))
         return held

@@ -1,0 +1,171 @@
+"""The agent as a process: how it starts, works, stops and refuses."""
+
+import asyncio
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from faultline_agent.uplinks.uplink import Assignment, UplinkError
+from tests.agent.commands.agents import agent, call, status, wait_for, write_config
+from tests.agent.stage import DEADLINE_S, assigned, eventually, open_spool
+from tests.agent.uplinks.collectors import grpc_end
+
+HEAVY = ("numpy", "duckdb", "sqlalchemy", "starlette", "uvicorn", "rich", "httpx", "faultline_collector")
+
+
+def events(process: "subprocess.Popen[str]") -> list[dict[str, object]]:
+    """Everything that an ended agent logged, each line an object."""
+    assert process.stderr is not None
+    return [json.loads(line) for line in process.stderr.read().splitlines()]
+
+
+async def ended(process: "subprocess.Popen[str]") -> int:
+    """Waits for the end of a process without holding up the collector in this one."""
+    async with asyncio.timeout(DEADLINE_S):
+        return await asyncio.to_thread(process.wait)
+
+
+async def test_agent_probes_what_it_is_assigned_and_stops_when_told(tmp_path: Path) -> None:
+    """From the assignment to the collector's acknowledgement, and out within three seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        async with grpc_end() as end:
+            config = write_config(tmp_path, f"grpc://127.0.0.1:{end.port}")
+            with agent(config) as process:
+                await eventually(lambda: "hello" in end.heard)
+                target = assigned("web", 1.0, host="127.0.0.1", port=port)
+                await end.order(Assignment("v1", (target,)))
+                await eventually(lambda: sum(what.startswith("live") for what in end.heard) >= 2)
+                process.send_signal(signal.SIGTERM)
+                stopping = time.monotonic()
+                assert await ended(process) == 0
+                took_s = time.monotonic() - stopping
+                logged = [event["event"] for event in events(process)]
+    assert logged == ["start", "connected", "assignment", "stopped"], "changes only, never a line a result"
+    assert took_s < DEADLINE_S
+    spool = open_spool(tmp_path)
+    assert spool.state().next_sequence >= 3
+    assert spool.state().results == 0
+    spool.close()
+
+
+async def test_restarted_agent_probes_at_once_though_the_collector_is_away(tmp_path: Path) -> None:
+    """By the assignment that it kept; the results wait in the spool."""
+    async with grpc_end() as end:
+        config = write_config(tmp_path, f"grpc://127.0.0.1:{end.port}")
+        with agent(config) as process:
+            await eventually(lambda: "hello" in end.heard)
+            await end.order(Assignment("v1", (assigned("web", 1.0),)))
+            await eventually(lambda: any(what.startswith("live") for what in end.heard))
+            process.send_signal(signal.SIGINT)
+            assert await ended(process) == 0
+    with agent(config) as process:
+        await asyncio.to_thread(wait_for, lambda: spooled(config) >= 2)
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process) == 0
+    said = status(config)
+    assert said["assignment"]["targets"] == 1
+    assert not said["works"]
+
+
+def spooled(config: Path) -> int:
+    """How many results wait in the agent's spool, by its own word."""
+    return int(status(config).get("spool", {}).get("results", 0))
+
+
+async def test_refused_agent_ends_with_its_own_exit_code(tmp_path: Path) -> None:
+    """With the collector's sentence, and without a traceback."""
+    async with grpc_end() as end:
+        end.refusal = UplinkError("this token belongs to nobody", permanent=True)
+        with agent(write_config(tmp_path, f"grpc://127.0.0.1:{end.port}")) as process:
+            assert await ended(process) == 3
+            logged = events(process)
+    (refused,) = [event for event in logged if event["event"] == "refused"]
+    assert "this token belongs to nobody" in str(refused["problem"])
+    assert all("exception" not in event for event in logged)
+
+
+def bad_yaml(folder: Path) -> Path:
+    """A configuration with two problems."""
+    return write_config(folder, "http://x:1", colour="red")
+
+
+def no_token(folder: Path) -> Path:
+    """A configuration whose token is not there."""
+    return write_config(folder, "memory://", token_file=str(folder / "none"))
+
+
+def no_file(folder: Path) -> Path:
+    """A configuration that is not there."""
+    return folder / "none.yaml"
+
+
+def no_room(folder: Path) -> Path:
+    """A configuration whose spool cannot be made."""
+    (folder / "file").write_text("")
+    return write_config(folder, "memory://", spool={"path": str(folder / "file" / "spool.db")})
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            bad_yaml,
+            ["agent.yaml: collector: 'http://x:1' does not begin", "agent.yaml: colour is not a known"],
+        ),
+        (no_token, ["none cannot be read: No such file or directory"]),
+        (no_file, ["none.yaml: cannot be read: No such file or directory"]),
+        (no_room, ["spool.db cannot be opened"]),
+    ],
+)
+def test_configuration_that_cannot_be_used_ends_with_2(
+    tmp_path: Path, make: Callable[[Path], Path], said: list[str]
+) -> None:
+    """Every problem is one sentence, and there is no traceback."""
+    done = call("run", "--config", str(make(tmp_path)))
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(said)
+    assert all(sentence in line for sentence, line in zip(said, lines, strict=True))
+
+
+def test_second_agent_on_the_same_spool_is_refused(tmp_path: Path) -> None:
+    """Two would give out the same sequences."""
+    config = write_config(tmp_path, "memory://")
+    with agent(config) as process:
+        wait_for(lambda: status(config).get("state") == "running")
+        done = call("run", "--config", str(config))
+        assert done.returncode == 2
+        assert "another process uses it" in done.stderr
+        process.terminate()
+        assert process.wait() == 0
+
+
+def test_damaged_spool_is_said_and_replaced(tmp_path: Path) -> None:
+    """The agent goes on with a new one."""
+    (tmp_path / "spool.db").write_bytes(b"this was a database once" * 100)
+    config = write_config(tmp_path, "memory://")
+    with agent(config) as process:
+        wait_for(lambda: status(config).get("state") == "running")
+        process.terminate()
+        assert process.wait() == 0
+        (replaced,) = [event for event in events(process) if event["event"] == "spool replaced"]
+    assert "was damaged" in str(replaced["problem"])
+
+
+def test_running_agent_imports_nothing_heavy() -> None:
+    """It runs on small machines: no numpy, no database client, no web framework, no Rich."""
+    program = (
+        "import sys, faultline_agent.commands.run, faultline_agent.uplinks.grpc, faultline_agent.log\n"
+        "faultline_agent.log.open_log(sys.stderr)\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
