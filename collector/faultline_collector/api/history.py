@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from faultline_collector.api.board import Board
+from faultline_collector.api.picture import probed_pairs
 from faultline_collector.api.pool import Pool
 from faultline_collector.api.questions import (
     AvailabilityQuestion,
@@ -135,15 +136,9 @@ def _targets(fleet: Fleet, question: ResultsQuestion) -> frozenset[str] | None:
 
 
 def _pairs(fleet: Fleet, question: AvailabilityQuestion) -> list[tuple[str, str]]:
-    probed = {
-        (target.service, region.id)
-        for target in fleet.targets
-        for region in fleet.regions
-        if not target.regions or region.id in target.regions
-    }
     return sorted(
         (service, region)
-        for service, region in probed
+        for service, region in probed_pairs(fleet)
         if question.service in ("", service) and question.region in ("", region)
     )
 

@@ -44,6 +44,16 @@ def health_of(outage: Outage) -> Health:
     return Health.DEGRADED if outage.severity == "degraded" else Health.DOWN
 
 
+def probed_pairs(fleet: Fleet) -> set[tuple[str, str]]:
+    """Every service with every region from which it is probed, whether an agent stands there or not."""
+    return {
+        (target.service, region.id)
+        for target in fleet.targets
+        for region in fleet.regions
+        if not target.regions or region.id in target.regions
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Everything that was last published."""
@@ -54,10 +64,12 @@ class Picture:
     live: frozenset[str] = frozenset()
 
     def regions(self) -> list[RegionState]:
-        """Every region of the fleet."""
-        seen: dict[str, dict[str, Health]] = {region.id: {} for region in self.fleet.regions}
+        """Every region of the fleet with every service; what is not probed from there is unknown."""
+        services = [service.id for service in self.fleet.services]
+        seen = {region.id: dict.fromkeys(services, Health.UNKNOWN) for region in self.fleet.regions}
         for standing in self.standings:
-            seen.setdefault(standing.region, {})[standing.service] = standing.health
+            if standing.region in seen:
+                seen[standing.region][standing.service] = standing.health
         agents = _by(self.fleet.agents, "region")
         return [
             RegionState(
@@ -79,12 +91,14 @@ class Picture:
         return [ServiceState.model_validate(self._service(service)) for service in self.fleet.services]
 
     def services_by_region(self) -> list[ServiceAnswer]:
-        """Every service with its components and its standing in every region."""
+        """Every service with its components and its standing in every region from which it is probed."""
+        known = {(s.service, s.region): s for s in self.standings}
+        probed = sorted(probed_pairs(self.fleet))
+        regions: dict[str, list[StandingAnswer]] = {service.id: [] for service in self.fleet.services}
+        for pair in probed:
+            regions[pair[0]].append(_standing(known.get(pair) or Standing(*pair, Health.UNKNOWN, 0, 0)))
         return [
-            ServiceAnswer.model_validate(
-                self._service(service)
-                | {"regions": [_standing(s) for s in self.standings if s.service == service.id]}
-            )
+            ServiceAnswer.model_validate(self._service(service) | {"regions": regions[service.id]})
             for service in self.fleet.services
         ]
 

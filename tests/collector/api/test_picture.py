@@ -71,7 +71,19 @@ def test_a_region_shows_every_service_and_the_worst_of_them(world: World) -> Non
     regions = {region.id: region for region in picture(world, in_west=DOWN).regions()}
     assert regions["in-west"].services == {"bank": OK, "rail": OK, "twitter": DOWN}
     assert regions["in-west"].health is DOWN
+    assert regions["us-west"].services == {"bank": OK, "rail": UNKNOWN, "twitter": OK}
     assert regions["us-west"].health is OK
+
+
+def test_a_region_of_which_nothing_was_judged_is_unknown_in_all(world: World) -> None:
+    """It has no agent, and is neither up nor down."""
+    dark = Picture(world.fleet, tuple(s for s in standings() if s.region != "us-west"))
+    regions = {region.id: region for region in dark.regions()}
+    assert regions["us-west"].services == {"bank": UNKNOWN, "rail": UNKNOWN, "twitter": UNKNOWN}
+    assert regions["us-west"].health is UNKNOWN
+    services = {service.id: service for service in dark.services_by_region()}
+    assert [(s.region, s.health) for s in services["twitter"].regions][-1] == ("us-west", UNKNOWN)
+    assert [s.region for s in services["rail"].regions] == ["in-east", "in-west"]
 
 
 def test_a_region_counts_its_agents_and_those_that_live(world: World) -> None:
