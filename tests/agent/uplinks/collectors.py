@@ -1,6 +1,7 @@
 """Collectors at the other end of an uplink, one a kind of uplink, all told what to do in the same words."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeAlias
@@ -240,7 +241,7 @@ def order_message(order: Order) -> session_pb2.CollectorMessage:
                 session_pb2.Target(
                     target_id=target.target_id,
                     kind=target.kind,
-                    settings_json='{"host": "127.0.0.1", "port": 9}',
+                    settings_json=json.dumps(dict(target.settings)),
                     interval_us=round(target.interval_s * 1e6),
                     timeout_us=round(target.timeout_s * 1e6),
                 )
