@@ -63,14 +63,14 @@ class Demo:
         return done.stdout
 
     def outages(self) -> list[dict[str, Any]]:
-        """All outages that the API knows, newest first."""
-        answer = httpx.get(f"{self.web}/api/v1/outages", params={"limit": 500}, timeout=10, trust_env=False)
+        """All outages of the last day, newest first."""
+        answer = httpx.get(f"{self.web}/api/v1/outages", timeout=30, trust_env=False)
         answer.raise_for_status()
         return list(answer.json()["outages"])
 
     def state(self) -> dict[str, Any]:
         """What the page shows."""
-        answer = httpx.get(f"{self.web}/api/v1/state", timeout=10, trust_env=False)
+        answer = httpx.get(f"{self.web}/api/v1/state", timeout=30, trust_env=False)
         answer.raise_for_status()
         return dict(answer.json())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from faultline.ranges import Ranges
-from faultline_collector.lab.lab import Lab
+from faultline_collector.lab.lab import Lab, LabOptions, Progress
 from faultline_collector.lab.processes import Process
 from faultline_collector.lab.world import Vantage
 from faultline_collector.results import Source
@@ -41,6 +41,25 @@ class Account:
     rejected: int = 0
     dropped: int = 0
     problems: list[str] = field(default_factory=list)
+
+
+async def run_kills(
+    folder: Path, agent_kills: int, collector_kills: int, seed: int, progress: Progress
+) -> Account:
+    """Six agents at intervals of a second, the kills, and the account of every result."""
+    lab = Lab(LabOptions(folder, agents=6, interval_s=1.0))
+    random = Random(seed)
+    try:
+        await lab.open(progress)
+        async with asyncio.TaskGroup() as killing:
+            killing.create_task(kill_agents(lab, agent_kills, random))
+            killing.create_task(kill_collector(lab, collector_kills, random))
+        progress("everything has been killed; waiting for what was spooled")
+        await caught_up(lab)
+    finally:
+        await lab.close()
+    spools = [read_spool(lab, vantage) for vantage in lab.world.vantages]
+    return account(lab.folder / "results.duckdb", spools)
 
 
 async def kill_agents(lab: Lab, kills: int, random: Random) -> None:

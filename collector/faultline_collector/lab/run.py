@@ -15,7 +15,7 @@ import uvloop
 from faultline_collector.lab.lab import Lab, LabFailed, LabOptions
 from faultline_collector.lab.processes import program
 from faultline_collector.lab.stage import NoRoom
-from faultline_collector.lab.story import tell_story
+from faultline_collector.lab.story import Pace, tell_story
 from faultline_collector.lab.watch import Watch
 
 Show = Callable[[Lab], Awaitable[None]]
@@ -100,14 +100,15 @@ async def _changes(lab: Lab) -> None:
     watch = Watch(lab.web)
     began = time.monotonic()
     try:
-        async for said in watch.follow():
-            say(f"{said.at - began:7.1f} s  {said}")
+        async for changes in watch.follow():
+            for said in changes:
+                say(f"{said.at - began:7.1f} s  {said}")
     finally:
         await watch.close()
 
 
 async def _story(lab: Lab) -> None:
-    await tell_story(lab.stage, lab.web, say)
+    await tell_story(lab.stage, lab.web, say, Pace())
     await _wait(lab)
 
 

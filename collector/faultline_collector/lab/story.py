@@ -15,8 +15,13 @@ from faultline_collector.outages import Scope
 Tell = Callable[[str], None]
 """Takes one line of the story."""
 
-_PATIENCE_S = 40.0
-_LINGER_S = 5.0
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long the story waits for what it expects, and how long it stays with it."""
+
+    patience_s: float = 40.0
+    linger_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +62,20 @@ def chapters(world: World) -> tuple[Chapter, ...]:
     )
 
 
-async def tell_story(stage: Stage, web: str, tell: Tell) -> None:
+async def tell_story(stage: Stage, web: str, tell: Tell, pace: Pace) -> None:
     """Injects one chapter after another, and tells what is said of each, with the seconds it took."""
     watch = Watch(web)
     try:
         await watch.changes()
         for number, chapter in enumerate(chapters(stage.world), 1):
             tell(f"\n{number}. {chapter.title}")
-            await _tell_chapter(chapter, stage, watch, tell)
+            await _tell_chapter(chapter, stage, watch, tell, pace)
         tell("\nThat was the story. The lab goes on; Ctrl-C ends it.")
     finally:
         await watch.close()
 
 
-async def _tell_chapter(chapter: Chapter, stage: Stage, watch: Watch, tell: Tell) -> None:
+async def _tell_chapter(chapter: Chapter, stage: Stage, watch: Watch, tell: Tell, pace: Pace) -> None:
     if chapter.fault is None:
         stage.clear()
         tell("   faultline lab fault clear")
@@ -79,18 +84,22 @@ async def _tell_chapter(chapter: Chapter, stage: Stage, watch: Watch, tell: Tell
         tell(f"   faultline lab fault {chapter.fault}")
     began = time.monotonic()
     try:
-        async with asyncio.timeout(_PATIENCE_S), contextlib.aclosing(watch.follow()) as said:
-            async for one in said:
-                tell(f"   +{one.at - began:4.1f} s  {one}")
-                if await _is_told(chapter, one, watch):
+        async with asyncio.timeout(pace.patience_s), contextlib.aclosing(watch.follow()) as readings:
+            async for changes in readings:
+                for said in changes:
+                    tell(f"   +{said.at - began:4.1f} s  {said}")
+                if _is_told(chapter, changes, watch):
                     break
     except TimeoutError:
-        tell(f"   +{_PATIENCE_S:4.1f} s  Faultline has not said more; going on")
-    await asyncio.sleep(_LINGER_S)
+        tell(f"   +{pace.patience_s:4.1f} s  Faultline has not said more; going on")
+    await asyncio.sleep(pace.linger_s)
 
 
-async def _is_told(chapter: Chapter, said: Said, watch: Watch) -> bool:
+def _is_told(chapter: Chapter, changes: list[Said], watch: Watch) -> bool:
     if chapter.what is None:
-        return not any(one.is_open for one in await watch.outages())
+        return bool(changes) and not watch.any_open
     scope, subject = chapter.what
-    return said.state == "confirmed" and said.what[0] == scope and subject in ("", said.what[1])
+    return any(
+        said.state == "confirmed" and said.what[0] == scope and subject in ("", said.what[1])
+        for said in changes
+    )

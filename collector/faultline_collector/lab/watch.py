@@ -11,7 +11,6 @@ import httpx
 OPEN_STATES = ("suspected", "confirmed", "recovering")
 _POLL_S = 0.25
 _TIMEOUT_S = 5.0
-_MOST_OUTAGES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +46,20 @@ class Said:
 
 
 class Watch:
-    """Reads outages over the REST API; everything of before its `begin` is left out."""
+    """Reads outages over the REST API; `any_open` is of the last reading."""
 
     def __init__(self, web: str) -> None:
         self._client = httpx.AsyncClient(base_url=web, trust_env=False, timeout=_TIMEOUT_S)
         self._known: dict[str, tuple[str, str, str]] = {}
+        self.any_open = False
 
     async def close(self) -> None:
         """Closes its connections."""
         await self._client.aclose()
 
     async def outages(self) -> list[Said]:
-        """All that are known, newest first; raises httpx.HTTPError when the API does not answer."""
-        answer = await self._client.get("/api/v1/outages", params={"limit": _MOST_OUTAGES})
+        """All of the last day, newest first; raises httpx.HTTPError when the API does not answer."""
+        answer = await self._client.get("/api/v1/outages")
         answer.raise_for_status()
         return [Said(time.monotonic(), outage) for outage in answer.json()["outages"]]
 
@@ -69,13 +69,13 @@ class Watch:
             now = await self.outages()
         except httpx.HTTPError:
             return []
+        self.any_open = any(said.is_open for said in now)
         changed = [said for said in reversed(now) if self._known.get(said.id) != (said.state, *said.what)]
         self._known |= {said.id: (said.state, *said.what) for said in changed}
         return changed
 
-    async def follow(self) -> AsyncGenerator[Said, None]:
-        """Each change as it becomes readable, without end."""
+    async def follow(self) -> AsyncGenerator[list[Said], None]:
+        """What each reading finds changed, without end."""
         while True:
-            for said in await self.changes():
-                yield said
+            yield await self.changes()
             await asyncio.sleep(_POLL_S)
