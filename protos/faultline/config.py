@@ -71,9 +71,30 @@ def parse_config(text: str, model: type[Model], source: str) -> Model:
     return parse_data(_plain(text, source), model, source)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without its traps: a key that comes twice is refused, and only true and false are booleans."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  PyYAML's own attribute
+        first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping of a node; raises ConstructorError where a key comes twice."""
+        seen = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key!r} comes twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
 def _plain(text: str, source: str) -> object:
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise BadConfig(source, [_yaml_problem(error)]) from error
     return {} if data is None else data

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 
+from faultline.config import read_data
 from faultline_collector.config import SCHEMA_FILE, load_config, main, schema_text
 from faultline_collector.fleet import Network, Provider, Region, Service, Target
 
@@ -19,7 +19,7 @@ def test_fleet_is_sorted_and_complete() -> None:
     fleet = config.fleet()
     assert fleet.agents == ()
     assert fleet.regions == (
-        Region("in-west", "in-west", "IN", 19.0, 72.9),
+        Region("in-west", "in-west", "NO", 19.0, 72.9),
         Region("us-east", "US East", "US", 38.9, -77.4),
     )
     assert fleet.networks == (Network(7018, "AS7018"), Network(55836, "Jio"))
@@ -76,8 +76,9 @@ def test_fleet_is_sorted_and_complete() -> None:
 def test_defaults_are_safe(tmp_path: Path) -> None:
     """Without a word both listeners are for this machine only, and results last a week."""
     shortest = tmp_path / "collector.yaml"
-    data = yaml.safe_load(GOOD.read_text())
-    shortest.write_text(yaml.safe_dump({name: data[name] for name in ("regions", "providers", "services")}))
+    data = read_data(GOOD)
+    assert isinstance(data, dict)
+    shortest.write_text(json.dumps({name: data[name] for name in ("regions", "providers", "services")}))
     config = load_config(shortest)
     assert (config.listen.agents, config.listen.web) == ("127.0.0.1:7443", "127.0.0.1:8080")
     assert (config.listen.tls, config.listen.plaintext_beyond_loopback) == (None, False)
@@ -100,7 +101,7 @@ def test_schema_is_current_and_takes_the_good_file() -> None:
         "run python -m faultline_collector.config"
     )
     validator = Draft202012Validator(json.loads(schema_text()))
-    assert list(validator.iter_errors(yaml.safe_load(GOOD.read_text()))) == []
+    assert list(validator.iter_errors(read_data(GOOD))) == []
     assert list(validator.iter_errors({"regions": []})) != []
 
 
