@@ -113,7 +113,7 @@ class Cells:
     def started_us(self, cell: Index) -> Int64:
         """When the rounds of these cells began, as [cells, ROUNDS] beside `rounds[cell]`."""
         head = self.head[cell][:, None]
-        slot = head - (head - np.arange(ROUNDS)[None, :]) % ROUNDS
+        slot: Int64 = head - (head - np.arange(ROUNDS)[None, :]) % ROUNDS
         step = self.interval_us[cell % self.targets][:, None]
         out: Int64 = self.phase_us[cell][:, None] + slot * step
         return out

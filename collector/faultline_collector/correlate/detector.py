@@ -33,7 +33,7 @@ from faultline_collector.correlate.silence import Dark, Silence
 from faultline_collector.correlate.why import evidence, layer_of, sentence
 from faultline_collector.fleet import Fleet
 from faultline_collector.outages import Outage, Scope, State
-from faultline_collector.results import Mask, ResultBatch
+from faultline_collector.results import Mask, ResultBatch, Source
 
 
 class Detector:
@@ -58,6 +58,8 @@ class Detector:
         self._recent = Recent()
         self._silence = Silence(layout, settings)
         self._explainer = Explainer(layout, settings, self._cells, self._base)
+        self._sources: tuple[Source, ...] | None = None
+        self._target_ids: tuple[str, ...] | None = None
         self._nothing: Mask = np.zeros(agents * targets, bool)
 
     # -- evidence ------------------------------------------------------------------------------------------
@@ -67,9 +69,8 @@ class Detector:
         layout = self._layout
         if not len(results) or not layout.shape[0] or not layout.shape[1]:
             return
-        row_of = np.array([layout.rows.get(s.agent_id, -1) for s in results.sources], np.intp)
-        column_of = np.array([layout.columns.get(t, -1) for t in results.target_ids], np.intp)
-        agent, target = row_of[results.source], column_of[results.target]
+        self._learn_words(results)
+        agent, target = self._row_of[results.source], self._column_of[results.target]
         known = (agent >= 0) & (target >= 0)
         if not known.all():
             results, agent, target = results.select(known), agent[known], target[known]
@@ -95,6 +96,15 @@ class Detector:
             until = started[bad] + 8 * layout.interval_us[target[bad]]
             self._recent.add(cell, started[bad], until, results.outcome[bad])
             self._news += int(bad.sum())
+
+    def _learn_words(self, results: ResultBatch) -> None:
+        layout = self._layout
+        if results.sources is not self._sources:
+            self._sources = results.sources
+            self._row_of = np.array([layout.rows.get(s.agent_id, -1) for s in results.sources], np.intp)
+        if results.target_ids is not self._target_ids:
+            self._target_ids = results.target_ids
+            self._column_of = np.array([layout.columns.get(t, -1) for t in results.target_ids], np.intp)
 
     def contact(self, agent_id: str, at_us: int, *, well: bool) -> None:
         """Notes a sign of life that is not a result."""
@@ -129,9 +139,10 @@ class Detector:
         due = self._looks_due(failing, now_us)
         if failing and not due:
             masked = np.logical_or.reduce([live.rectangle for live in failing])
-        if due or (self._news and not masked[self._recent.cell[-self._news :]].all()):
+        news = self._recent.cell[len(self._recent) - min(self._news, len(self._recent)) :]
+        if due or (news.size and not masked[news].all()):
             known = [live.key for live in failing]
-            chosen, lost = self._explainer.explain(self._recent, now_us, masked, known)
+            chosen, lost = self._explainer.explain(self._recent, now_us, masked, known, None if due else news)
             for cause in chosen:
                 self._take(cause, lost, now_us)
         for live in failing:

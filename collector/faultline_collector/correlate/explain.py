@@ -16,7 +16,7 @@ from faultline_collector.correlate.causes import (
 )
 from faultline_collector.correlate.cells import Cells
 from faultline_collector.correlate.evidence import Block, weigh, windows_us
-from faultline_collector.correlate.layout import Index, Layout
+from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.nulls import bursts
 from faultline_collector.correlate.recent import Recent
 from faultline_collector.correlate.screen import Family, Screen
@@ -40,6 +40,8 @@ class Moment:
     recent: Recent
     masked: Mask
     known: frozenset[tuple[str, str, str]]
+    bursts: Floats
+    news: Index | None
 
 
 class Explainer:
@@ -50,17 +52,26 @@ class Explainer:
         self._settings = settings
         self._cells = cells
         self._base = base
-        self._screen = Screen(layout)
+        self._screen = Screen(layout, settings)
         self._every_agent = np.arange(layout.shape[0])
         self._every_target = np.arange(layout.shape[1])
         steps = layout.interval_us if layout.shape[1] else np.array([1_000_000])
         self._windows_us = windows_us(float(steps.min()), float(steps.max()))
 
     def explain(
-        self, recent: Recent, now_us: int, masked: Mask, known: Iterable[tuple[str, str, str]] = ()
+        self,
+        recent: Recent,
+        now_us: int,
+        masked: Mask,
+        known: Iterable[tuple[str, str, str]] = (),
+        news: Index | None = None,
     ) -> tuple[list[Cause], list[Cause]]:
-        """The causes worth opening, best first, and the best of those that lost; `known` ones are open already."""
-        moment = Moment(now_us, recent, masked.copy(), frozenset(known))
+        """The causes worth opening, best first, and the best of those that lost.
+
+        `known` ones are open already; with `news` (flat cells) only what they touch is looked at.
+        """
+        bursts = np.zeros(self._layout.shape[0])
+        moment = Moment(now_us, recent, masked.copy(), frozenset(known), bursts, news)
         chosen: list[Cause] = []
         lost: list[Cause] = []
         while len(chosen) < MOST_CAUSES:
@@ -74,7 +85,13 @@ class Explainer:
 
     def _ranked(self, moment: Moment) -> list[Cause]:
         """The causes worth opening, best first; families that cannot beat the best are not weighed."""
-        bounds = self._screen.look(moment.recent, self._base, moment.now_us, moment.masked)
+        layout, settings = self._layout, self._settings
+        moment.bursts[:] = bursts(
+            layout, self._base, moment.recent, moment.now_us, moment.masked, self._windows_us, settings.costs
+        )
+        bounds = self._screen.look(
+            moment.recent, self._base, moment.now_us, moment.masked, moment.bursts, moment.news
+        )
         bounds = [(bound - self._cost(family), family) for bound, family in bounds]
         bounds.sort(key=lambda b: (-b[0], b[1]))
         found: list[Cause] = []
@@ -126,10 +143,9 @@ class Explainer:
             forms = list(service_forms(layout, code, block, settings))
         else:
             forms = [provider_form(layout, code, block, settings)]
-        burst = bursts(
-            layout, self._base, moment.recent, moment.now_us, moment.masked, self._windows_us, settings.costs
-        )
-        return [cause for form in forms for cause in wide_causes(layout, block, form, burst, settings)]
+        return [
+            cause for form in forms for cause in wide_causes(layout, block, form, moment.bursts, settings)
+        ]
 
     def _access(self, kind: str, code: int, moment: Moment) -> Iterable[Cause]:
         layout = self._layout

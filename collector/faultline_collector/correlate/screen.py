@@ -1,32 +1,36 @@
 """A cheap look at the recent failures: which services, providers and agents deserve the full evaluation.
 
-A Poisson scan over groups and windows: the homogeneous likelihood ratio of each group, an upper bound of what
-any cause within it could be worth.
+A scan over groups and windows on the failures alone; what went well is taken from the schedule. It bounds what
+any cause of a group could be worth, with the same cap for each agent.
 """
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
-from faultline_collector.correlate.evidence import WINDOWS, windows_us
+from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, WINDOWS, windows_us
 from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.recent import Recent
+from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.results import Mask
 
 Family: TypeAlias = tuple[str, int]
 """Causes that are weighed together: service, provider, network, region or agent, and its code."""
 
-WORTH = {"service": 15.0, "provider": 15.0, "network": 17.0, "region": 17.0, "agent": 16.0}
+WORTH = {"service": 16.0, "provider": 17.0, "network": 18.0, "region": 18.0, "agent": 16.0}
 """What the scan must be worth; less than what the cheapest cause of the family must be worth in full."""
 REGION_NATS = 3.0
+LONE_NATS = 60.0
 
 
 class Screen:
     """Rates of all groups, kept so that a look costs a few sums over the recent failures."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, settings: EngineSettings) -> None:
         self._layout = layout
+        self._settings = settings
         agents, targets = layout.shape
         rate = layout.planned / layout.interval_us
         regions, services = len(layout.regions), len(layout.services)
@@ -43,11 +47,18 @@ class Screen:
             "spot": np.bincount(spot, rate.sum(axis=1), len(layout.asns) * max(regions, 1)),
             "region": np.bincount(layout.region, rate.sum(axis=1), regions),
         }
-        steps = layout.interval_us if targets else np.array([1e6])
+        self._none = {name: np.zeros(rates.size) for name, rates in self._rates.items()}
+        steps = layout.interval_us if targets else np.array([1_000_000])
         self._windows = windows_us(float(steps.min()), float(steps.max()))
 
-    def look(self, recent: Recent, base: Baselines, now_us: int, masked: Mask) -> list[tuple[float, Family]]:
-        """The families whose failures could be worth opening something, with what they are worth at most."""
+    def look(
+        self, recent: Recent, base: Baselines, now_us: int, masked: Mask, bursts: Floats, news: Index | None
+    ) -> list[tuple[float, Family]]:
+        """The families whose failures could be worth opening something, with what they are worth at most.
+
+        `bursts` is what each agent explains by a bad minute of its own, nats. With `news` (flat cells) only
+        families that hold one of them are looked at.
+        """
         layout = self._layout
         use = ~masked[recent.cell]
         cell = recent.cell[use]
@@ -59,18 +70,27 @@ class Screen:
         near = bins < WINDOWS
         agent, target, value, bins = agent[near], target[near], value[near], bins[near]
 
-        def scan(name: str, codes: Index) -> Floats:
-            return self._scan(name, codes, value, bins)
+        def scan(name: str, of_cell: Callable[[Index, Index], Index], cap: float) -> Floats:
+            codes = of_cell(agent, target)
+            if news is None:
+                return self._scan(name, codes, agent, value, bins, bursts, cap)
+            touched = np.zeros(self._rates[name].size, bool)
+            touched[of_cell(*np.divmod(news, layout.shape[1]))] = True
+            some = touched[codes]
+            if np.count_nonzero(some) < 2:
+                return self._none[name]
+            return self._scan(name, codes[some], agent[some], value[some], bins[some], bursts, cap)
 
-        places = scan("place", self._place[agent, target]).reshape(len(layout.regions), -1)
+        wide, access = self._settings.agent_cap_nats, self._settings.access_cap_nats
+        places = scan("place", lambda a, t: self._place[a, t], wide).reshape(len(layout.regions), -1)
         regional = np.maximum(places - REGION_NATS, 0).sum(axis=0)
-        spots = scan("spot", self._spot[agent]).reshape(len(layout.asns), -1).max(axis=1)
+        spots = scan("spot", lambda a, t: self._spot[a], access).reshape(len(layout.asns), -1).max(axis=1)
         worth = {
-            "service": np.maximum(scan("service", layout.service[target]), regional),
-            "provider": scan("provider", layout.provider[target] + 1)[1:],
-            "network": np.maximum(scan("network", layout.network[agent]), spots),
-            "region": scan("region", layout.region[agent]),
-            "agent": scan("agent", agent),
+            "service": np.maximum(scan("service", lambda a, t: layout.service[t], wide), regional),
+            "provider": scan("provider", lambda a, t: layout.provider[t] + 1, wide)[1:],
+            "network": np.maximum(scan("network", lambda a, t: layout.network[a], access), spots),
+            "region": scan("region", lambda a, t: layout.region[a], access),
+            "agent": scan("agent", lambda a, t: a, LONE_NATS),
         }
         return [
             (float(found[code]), (name, int(code)))
@@ -78,16 +98,23 @@ class Screen:
             for code in np.flatnonzero(found >= WORTH[name])
         ]
 
-    def _scan(self, name: str, codes: Index, value: Floats, bins: Index) -> Floats:
+    def _scan(
+        self, name: str, codes: Index, agent: Index, value: Floats, bins: Index, bursts: Floats, cap: float
+    ) -> Floats:
         rates = self._rates[name]
-        groups, local = np.unique(codes, return_inverse=True)
-        at = local * WINDOWS + bins
-        size = groups.size * WINDOWS
-        count = np.bincount(at, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)
-        worth = np.bincount(at, weights=value, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)
-        rounds = np.maximum(rates[groups, None] * self._windows, count)
-        share = np.clip(count / np.maximum(rounds, 1e-9), 1e-9, 0.96)
-        ratio = worth + count * np.log(share) + (rounds - count) * np.log1p(-share)
+        agents = self._layout.shape[0]
+        pairs, pair = np.unique(codes * agents + agent, return_inverse=True)
+        at = pair * WINDOWS + bins
+        size = pairs.size * WINDOWS
+        count = np.bincount(at, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)[..., None]
+        worth = np.bincount(at, weights=value, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)[..., None]
+        said = worth + count * LOG_FAIL
+        said = np.clip(said - bursts[pairs % agents, None, None], np.minimum(said, 0.0), cap)
+        groups, starts = np.unique(pairs // agents, return_index=True)
+        told = np.add.reduceat(said, starts, axis=0)
+        failed = np.add.reduceat(count, starts, axis=0)
+        rounds = rates[groups, None, None] * self._windows[:, None]
+        ratio = told + np.maximum(rounds - failed, 0) * LOG_OK
         out = np.zeros(rates.size)
-        out[groups] = ratio.max(axis=1)
+        out[groups] = ratio.max(axis=(1, 2))
         return out

@@ -89,7 +89,8 @@ class Silence:
         return out
 
     def _cover(self, value: Floats, together: Mask) -> list[Dark]:
-        left, found = value.copy(), []
+        left = value.copy()
+        found: list[Dark] = []
         while True:
             options = [
                 dark
