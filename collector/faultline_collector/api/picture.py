@@ -1,8 +1,8 @@
 """The picture of one moment: what the fleet, the standings and the outages say together. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from faultline_collector.api.answers import (
     AgentAnswer,
@@ -15,7 +15,7 @@ from faultline_collector.api.answers import (
     StandingAnswer,
 )
 from faultline_collector.correlate.engine import Health, Standing
-from faultline_collector.fleet import Agent, Fleet, Service
+from faultline_collector.fleet import Agent, Fleet, Target
 from faultline_collector.outages import Outage, Scope, State, iso
 from faultline_collector.presence import AgentState, Presence
 
@@ -88,7 +88,7 @@ class Picture:
 
     def services(self) -> list[ServiceState]:
         """Every service with its components."""
-        return [ServiceState.model_validate(self._service(service)) for service in self.fleet.services]
+        return list(self._services())
 
     def services_by_region(self) -> list[ServiceAnswer]:
         """Every service with its components and its standing in every region from which it is probed."""
@@ -97,10 +97,7 @@ class Picture:
         regions: dict[str, list[StandingAnswer]] = {service.id: [] for service in self.fleet.services}
         for pair in probed:
             regions[pair[0]].append(_standing(known.get(pair) or Standing(*pair, Health.UNKNOWN, 0, 0)))
-        return [
-            ServiceAnswer.model_validate(self._service(service) | {"regions": regions[service.id]})
-            for service in self.fleet.services
-        ]
+        return [ServiceAnswer(**dict(state), regions=regions[state.id]) for state in self._services()]
 
     def networks(self) -> list[NetworkState]:
         """Every network; unknown while no agent in it is live."""
@@ -134,19 +131,25 @@ class Picture:
     def _live(self, agents: Iterable[Agent]) -> int:
         return sum(agent.id in self.live for agent in agents)
 
-    def _service(self, service: Service) -> dict[str, Any]:
-        health = overall(s.health for s in self.standings if s.service == service.id)
-        own = {target.provider for target in self.fleet.targets if target.service == service.id} - {""}
-        return {
-            "id": service.id,
-            "name": service.name,
-            "provider": own.pop() if len(own) == 1 else "",
-            "health": health,
-            "components": [self._component(service.id, name, health) for name in service.components],
-        }
+    def _services(self) -> Iterator[ServiceState]:
+        healths, targets = defaultdict(list), defaultdict(list)
+        for standing in self.standings:
+            healths[standing.service].append(standing.health)
+        for target in self.fleet.targets:
+            targets[target.service].append(target)
+        for service in self.fleet.services:
+            health, own = overall(healths[service.id]), targets[service.id]
+            providers = {target.provider for target in own} - {""}
+            yield ServiceState(
+                id=service.id,
+                name=service.name,
+                provider=providers.pop() if len(providers) == 1 else "",
+                health=health,
+                components=[self._component(name, own, health) for name in service.components],
+            )
 
-    def _component(self, service: str, name: str, health: Health) -> ComponentState:
-        targets = {t.id for t in self.fleet.targets if (t.service, t.component) == (service, name)}
+    def _component(self, name: str, own: list[Target], health: Health) -> ComponentState:
+        targets = {target.id for target in own if target.component == name}
         hit = [o for o in self.open_outages if targets.intersection(o.target_ids)]
         blamed = [_component_health(outage) for outage in hit if outage.scope not in _OWN]
         quiet = Health.UNKNOWN if health is Health.UNKNOWN else Health.OK
