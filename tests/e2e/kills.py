@@ -47,7 +47,7 @@ async def run_kills(
     folder: Path, agent_kills: int, collector_kills: int, seed: int, progress: Progress
 ) -> Account:
     """Six agents at intervals of a second, the kills, and the account of every result."""
-    lab = Lab(LabOptions(folder, agents=6, interval_s=1.0))
+    lab = Lab(LabOptions(folder, agents=6, interval_s=2.0))
     random = Random(seed)
     try:
         await lab.open(progress)
@@ -65,7 +65,7 @@ async def run_kills(
 async def kill_agents(lab: Lab, kills: int, random: Random) -> None:
     """Kills a random connected agent at a random moment and starts it again, so many times."""
     for _ in range(kills):
-        await asyncio.sleep(random.uniform(0.2, 2.5))
+        await asyncio.sleep(random.uniform(0.1, 2.0))
         await _until(lambda: bool(_connected(lab)), "an agent connected")
         vantage = random.choice(_connected(lab))
         _kill(lab.crew[vantage.id])
@@ -75,9 +75,9 @@ async def kill_agents(lab: Lab, kills: int, random: Random) -> None:
 async def kill_collector(lab: Lab, kills: int, random: Random) -> None:
     """Kills the collector at a random moment and starts it again, so many times."""
     for _ in range(kills):
-        await asyncio.sleep(random.uniform(0.2, 2.5))
+        await asyncio.sleep(random.uniform(0.1, 2.0))
         _kill(lab.crew["collector"])
-        await asyncio.sleep(random.uniform(0.0, 1.0))
+        await asyncio.sleep(random.uniform(0.0, 0.5))
         lab.start_collector()
         await lab.await_collector()
 
