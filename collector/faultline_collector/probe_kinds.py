@@ -29,9 +29,7 @@ _TYPES = {
 @cache
 def kinds_schema() -> dict[str, Any]:
     """The schema: `$defs` holds one object schema a kind."""
-    schema = json.loads((files("faultline") / SCHEMA_NAME).read_text(encoding="utf-8"))
-    if not isinstance(schema, dict):
-        raise TypeError(f"{SCHEMA_NAME} is not an object")
+    schema: dict[str, Any] = json.loads((files("faultline") / SCHEMA_NAME).read_text(encoding="utf-8"))
     return schema
 
 

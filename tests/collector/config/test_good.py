@@ -118,3 +118,11 @@ def test_schema_is_written_and_checked(tmp_path: Path, capsys: pytest.CaptureFix
         f"{schema} is current",
         f"{schema} is stale: python -m faultline_collector.config",
     ]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.9.9.9", "[::1]"])
+def test_loopback_needs_no_tls(tmp_path: Path, host: str) -> None:
+    """What only this machine can reach may be plain."""
+    path = tmp_path / "collector.yaml"
+    path.write_text(GOOD.read_text().replace("[::1]:0", f"{host}:7443"))
+    assert load_config(path).listen.agents == f"{host}:7443"
