@@ -106,7 +106,7 @@ BAD = {
     "collector: x\nspool: {max_bytes: no}\ncolour: red": [
         "agent is missing",
         "collector: 'x' is not a URL like grpc://host:7443",
-        "spool.max_bytes: False is not a size like 256MiB",
+        "spool.max_bytes: 'no' is not a size like 256MiB",
         "colour is not a known setting",
     ],
 }
