@@ -13,13 +13,12 @@ import numpy as np
 from faultline_collector.correlate.evidence import RATE_COST, RATES, WINDOWS, Block
 from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.nulls import alone, burst, flaky
+from faultline_collector.correlate.screen import MOST_NATS
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Scope, Subject
 
 LEAKS = np.array([0.97, 0.5])
 """Share of a group's agents that a cause really hits."""
-MOST_NATS = 60.0
-"""Most that one agent can say at all, nats."""
 SPEAKS_NATS = 1.0
 """From when on a network counts as speaking for a cause, nats."""
 OWN_ONSET = 1.5

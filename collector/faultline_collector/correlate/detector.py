@@ -23,13 +23,14 @@ from faultline_collector.correlate.life import (
     Live,
     contained,
     moved,
+    onset_of,
     outage_id,
     recovery,
     reshaped,
 )
 from faultline_collector.correlate.recent import Recent
 from faultline_collector.correlate.settings import EngineSettings
-from faultline_collector.correlate.silence import Dark, Silence
+from faultline_collector.correlate.silence import Dark, Silence, darkness
 from faultline_collector.correlate.why import evidence, layer_of, sentence
 from faultline_collector.fleet import Fleet
 from faultline_collector.outages import Outage, Scope, State
@@ -80,7 +81,9 @@ class Detector:
         ended = results.judged_us + results.timings_us[TOTAL]
         offset, late = self._clocks.correct(agent, ended, received, self.settings.late_s * 1e6)
         self._silence.hear(agent, received)
-        use = (results.outcome != Outcome.INCONCLUSIVE) & (results.flags & Flag.SATURATED == 0)
+        inconclusive = results.outcome == Outcome.INCONCLUSIVE
+        self._silence.say(agent, received, well=~inconclusive, late=late)
+        use = ~inconclusive & (results.flags & Flag.SATURATED == 0)
         if not use.all():
             results, agent, target = results.select(use), agent[use], target[use]
             received, offset, late = received[use], offset[use], late[use]
@@ -110,7 +113,9 @@ class Detector:
         """Notes a sign of life that is not a result."""
         row = self._layout.rows.get(agent_id)
         if row is not None:
-            self._silence.hear(np.array([row]), np.array([at_us], np.int64))
+            agent, at = np.array([row]), np.array([at_us], np.int64)
+            self._silence.hear(agent, at)
+            self._silence.say(agent, at, well=np.array([well]), late=np.array([False]))
 
     def heard_lately(self, now_us: int) -> tuple[str, ...]:
         """The agents that are not silent."""
@@ -158,9 +163,10 @@ class Detector:
     def _looks_due(self, failing: list[Live], now_us: int) -> bool:
         """Whether the open outages are to be weighed anew: often while suspected, seldom later."""
         due = False
+        crowd = 1 + len(failing) // 4
         for live in failing:
             per = 15 if live.outage.state is State.SUSPECTED else 6
-            due |= now_us - live.looked_us >= min(max(live.interval_us // per, 1_000_000), 5_000_000)
+            due |= now_us - live.looked_us >= crowd * min(max(live.interval_us // per, 1_000_000), 5_000_000)
         if due:
             for live in failing:
                 live.looked_us = now_us
@@ -282,7 +288,7 @@ class Detector:
         self._note(child)
 
     def _age(self, live: Live, now_us: int) -> None:
-        hold_us = int(self.settings.hold_s * 1e6)
+        hold_us = self._hold_us(live)
         found = recovery(live, self._cells, self._base, self._layout, now_us, hold_us)
         state = live.outage.state
         if found.done(self.settings):
@@ -296,6 +302,10 @@ class Detector:
             self._move(live, State.RECOVERING, now_us)
         elif state is State.RECOVERING and found.nats < 0:
             self._move(live, State.CONFIRMED, now_us)
+
+    def _hold_us(self, live: Live) -> int:
+        settings = self.settings
+        return int(min(settings.hold_s * 1e6, settings.hold_intervals * live.interval_us))
 
     def _close(self, live: Live, now_us: int) -> None:
         told = live.outage.confirmed_us is not None
@@ -325,7 +335,7 @@ class Detector:
         failing = np.unique(cells // layout.shape[1])
         healthy = np.setdiff1d(cause.agents, failing)
         failed = self._recent.started_us[bad[self._recent.cell]]
-        onset = int(failed.min()) if failed.size else now_us
+        onset = onset_of(failed, int(layout.interval_us[cause.targets].max()), now_us)
         layer = layer_of(cause.layers)
         targets = tuple(sorted(layout.target_ids[t] for t in cause.targets))
         everywhere = cause.form.startswith("everywhere")
@@ -359,69 +369,56 @@ class Detector:
     # -- silence -------------------------------------------------------------------------------------------
 
     def _judge_silence(self, now_us: int) -> None:
-        silent = self._silence.silent(now_us)
+        lost = self._silence.lost(now_us)
         for live in [live for live in self._live if live.is_silence]:
-            back = 1.0 - float(silent[live.silent].mean()) if live.silent.size else 1.0
-            if back >= self.settings.probed_again:
+            gone = lost[live.silent] | ~self._silence.known(live.silent)
+            if gone.mean() <= 1.0 - self.settings.probed_again:
                 self._end_silence(live, now_us)
-            elif live.outage.state is State.SUSPECTED:
-                if now_us - live.outage.detected_us >= self.settings.hold_s * 1e6:
-                    self._move(live, State.CONFIRMED, now_us)
-        if not silent.any():
-            return
+            elif live.outage.state is State.SUSPECTED and self._has_held(live, now_us):
+                self._move(live, State.CONFIRMED, now_us)
         held = np.zeros(self._layout.shape[0], bool)
         for live in self._live:
             held[live.silent] = True
-        if not (silent & ~held).any():
-            return
-        for dark in self._silence.judge(now_us):
-            self._go_dark(dark, now_us)
+        if (lost & ~held).any():
+            for dark in self._silence.judge(now_us):
+                self._go_dark(dark, now_us)
+
+    def _has_held(self, live: Live, now_us: int) -> bool:
+        hold_us = min(self.settings.hold_s * 1e6, self.settings.hold_intervals * live.interval_us)
+        return now_us - live.outage.onset_us >= hold_us
 
     def _end_silence(self, live: Live, now_us: int) -> None:
         told = live.outage.confirmed_us is not None
         self._live.remove(live)
         if live.outage.scope is Scope.COLLECTOR:
-            self._silence.excuse(np.flatnonzero(self._silence.silent(now_us)))
+            self._silence.excuse(np.flatnonzero(self._silence.lost(now_us)))
         self._move(live, State.RESOLVED if told else State.WITHDRAWN, now_us)
 
     def _go_dark(self, dark: Dark, now_us: int) -> None:
         layout = self._layout
+        key = (dark.scope.value, dark.subject.kind, dark.subject.id)
         for live in self._live:
-            if live.is_silence and live.key == (dark.scope.value, dark.subject.kind, dark.subject.id):
+            if live.key == key:
                 live.silent = np.union1d(live.silent, dark.silent)
                 return
             if live.is_silence and np.isin(dark.silent, live.silent).all():
                 return
-        regions = tuple(sorted({layout.regions[layout.region[a]] for a in dark.silent}))
-        asns = tuple(sorted({layout.asns[layout.network[a]] for a in dark.silent}))
-        name = {"asn": f"AS{dark.subject.id}", "region": f"the access of {dark.subject.id}"}.get(
-            dark.subject.kind, "the collector or its way to the agents"
-        )
-        outage = Outage(
-            id=outage_id((dark.scope.value, dark.subject.kind, dark.subject.id), now_us),
-            state=State.SUSPECTED,
-            scope=dark.scope,
-            subject=dark.subject,
-            target_ids=(),
-            regions=regions,
-            asns=asns,
-            layer="silence",
-            severity="down",
-            confidence=float(1.0 - np.exp(-dark.score)),
-            onset_us=dark.since_us,
-            onset_after_us=dark.since_us,
-            onset_before_us=now_us,
-            detected_us=now_us,
-            why=f"{dark.silent.size} of {dark.agents.size} agents fell silent together: {name} is out.",
-            changed_us=now_us,
-            evidence={
-                "silent": [layout.agent_ids[a] for a in dark.silent],
-                "score_nats": round(dark.score, 1),
-            },
-        )
-        live = Live(outage, self._nothing, self._nothing, 1.0, now_us, now_us, 0, silent=dark.silent)
-        self._live.append(live)
-        self._note(live)
+        narrower = [
+            live for live in self._live if live.is_silence and np.isin(live.silent, dark.silent).all()
+        ]
+        outage = darkness(layout, dark, now_us)
+        interval = int(np.median(layout.interval_us)) if layout.shape[1] else 0
+        heir = min(narrower, key=lambda live: live.outage.detected_us, default=None)
+        if heir is None:
+            heir = Live(outage, self._nothing, self._nothing, 1.0, now_us, now_us, interval)
+            self._live.append(heir)
+        else:
+            heir.outage = reshaped(heir.outage, outage, now_us, grow=False)
+        heir.silent = dark.silent
+        for child in narrower:
+            if child is not heir:
+                self._absorb(child, heir, now_us)
+        self._note(heir)
 
     # -- reading -------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The fewest causes that explain the failures: greedily the best one, then the best of what it leaves."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class Moment:
     known: frozenset[tuple[str, str, str]]
     bursts: Floats
     news: Index | None
+    weighed: dict[Family, list[Cause]] = field(default_factory=dict)
 
 
 class Explainer:
@@ -81,6 +82,7 @@ class Explainer:
             chosen.append(ranked[0])
             lost.extend(c for c in ranked[1:] if c.key != ranked[0].key)
             moment.masked[self.cells_of(ranked[0])] = True
+            self._forget(moment, ranked[0])
         return chosen, lost
 
     def _ranked(self, moment: Moment) -> list[Cause]:
@@ -99,11 +101,37 @@ class Explainer:
         for bound, family in bounds:
             if bound + SLACK_NATS < best:
                 break
-            for cause in self._candidates(family, moment):
-                if cause.score >= self.threshold(cause, moment.known):
-                    found.append(cause)
-                    best = max(best, self._rank(cause, moment))
+            if family not in moment.weighed:
+                moment.weighed[family] = [
+                    cause
+                    for cause in self._candidates(family, moment)
+                    if cause.score >= self.threshold(cause, moment.known)
+                ]
+            for cause in moment.weighed[family]:
+                found.append(cause)
+                best = max(best, self._rank(cause, moment))
         return sorted(found, key=lambda c: (-self._rank(c, moment), c.key, c.form))
+
+    def _forget(self, moment: Moment, best: Cause) -> None:
+        """Drops what was weighed with cells that the best cause now explains."""
+        for family in list(moment.weighed):
+            if self._touches(family, best):
+                del moment.weighed[family]
+
+    def _touches(self, family: Family, best: Cause) -> bool:
+        kind, code = family
+        layout = self._layout
+        match kind:
+            case "service":
+                return bool((layout.service[best.targets] == code).any())
+            case "provider":
+                return bool((layout.provider[best.targets] == code).any())
+            case "network":
+                return bool((layout.network[best.agents] == code).any())
+            case "region":
+                return bool((layout.region[best.agents] == code).any())
+            case _:
+                return bool((best.agents == code).any())
 
     def _cost(self, family: Family) -> float:
         return float(getattr(self._settings.costs, family[0]))

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
-from faultline_collector.correlate.causes import Cause
 from faultline_collector.correlate.cells import Cells
 from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, RATES, weigh
 from faultline_collector.correlate.layout import Index, Layout
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Outage, State
-from faultline_collector.results import Mask
+from faultline_collector.results import Int64, Mask
 
 SWITCH_NATS = 3.0
 """What another explanation must be better by before a suspicion moves to it."""
@@ -52,8 +51,8 @@ class Live:
 
     @property
     def is_silence(self) -> bool:
-        """Whether silence, not failure, opened it."""
-        return self.outage.layer == "silence"
+        """Whether agents that cannot be heard or do not trust themselves opened it, not failures."""
+        return bool(self.silent.size)
 
 
 def outage_id(cause_key: Sequence[str], at_us: int) -> str:
@@ -148,6 +147,10 @@ def reshaped(outage: Outage, other: Outage, now_us: int, *, grow: bool) -> Outag
     )
 
 
-def covers_everything(cause: Cause, layout: Layout) -> bool:
-    """Whether a cause names every agent."""
-    return cause.agents.size == layout.shape[0]
+def onset_of(failed_us: Int64, interval_us: int, now_us: int) -> int:
+    """When the failures that belong together began: none is further from the next than a third of an interval."""
+    if not failed_us.size:
+        return now_us
+    times = np.sort(failed_us)
+    gaps = np.flatnonzero(np.diff(times) > interval_us / 3)
+    return int(times[gaps[-1] + 1]) if gaps.size else int(times[0])

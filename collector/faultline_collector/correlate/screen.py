@@ -22,7 +22,8 @@ Family: TypeAlias = tuple[str, int]
 WORTH = {"service": 16.0, "provider": 17.0, "network": 18.0, "region": 18.0, "agent": 16.0}
 """What the scan must be worth; less than what the cheapest cause of the family must be worth in full."""
 REGION_NATS = 3.0
-LONE_NATS = 60.0
+MOST_NATS = 60.0
+"""Most that one agent can say at all, nats."""
 
 
 class Screen:
@@ -54,7 +55,7 @@ class Screen:
     def look(
         self, recent: Recent, base: Baselines, now_us: int, masked: Mask, bursts: Floats, news: Index | None
     ) -> list[tuple[float, Family]]:
-        """The families whose failures could be worth opening something, with what they are worth at most.
+        """The families whose failures could be worth opening something, with how well they could fit at most.
 
         `bursts` is what each agent explains by a bad minute of its own, nats. With `news` (flat cells) only
         families that hold one of them are looked at.
@@ -70,7 +71,13 @@ class Screen:
         near = bins < WINDOWS
         agent, target, value, bins = agent[near], target[near], value[near], bins[near]
 
+        fits: dict[str, Floats] = {}
+
         def scan(name: str, of_cell: Callable[[Index, Index], Index], cap: float) -> Floats:
+            worth, fits[name] = look_at(name, of_cell, cap)
+            return worth
+
+        def look_at(name: str, of_cell: Callable[[Index, Index], Index], cap: float) -> tuple[Floats, Floats]:
             codes = of_cell(agent, target)
             if news is None:
                 return self._scan(name, codes, agent, value, bins, bursts, cap)
@@ -78,7 +85,7 @@ class Screen:
             touched[of_cell(*np.divmod(news, layout.shape[1]))] = True
             some = touched[codes]
             if np.count_nonzero(some) < 2:
-                return self._none[name]
+                return self._none[name], self._none[name]
             return self._scan(name, codes[some], agent[some], value[some], bins[some], bursts, cap)
 
         wide, access = self._settings.agent_cap_nats, self._settings.access_cap_nats
@@ -90,17 +97,22 @@ class Screen:
             "provider": scan("provider", lambda a, t: layout.provider[t] + 1, wide)[1:],
             "network": np.maximum(scan("network", lambda a, t: layout.network[a], access), spots),
             "region": scan("region", lambda a, t: layout.region[a], access),
-            "agent": scan("agent", lambda a, t: a, LONE_NATS),
+            "agent": scan("agent", lambda a, t: a, MOST_NATS),
         }
+        fits["service"] = np.maximum(
+            fits["service"], fits["place"].reshape(len(layout.regions), -1).clip(0).sum(axis=0)
+        )
+        fits["provider"] = fits["provider"][1:]
+        fits["network"] = np.maximum(fits["network"], fits["spot"].reshape(len(layout.asns), -1).max(axis=1))
         return [
-            (float(found[code]), (name, int(code)))
+            (float(fits[name][code]), (name, int(code)))
             for name, found in worth.items()
             for code in np.flatnonzero(found >= WORTH[name])
         ]
 
     def _scan(
         self, name: str, codes: Index, agent: Index, value: Floats, bins: Index, bursts: Floats, cap: float
-    ) -> Floats:
+    ) -> tuple[Floats, Floats]:
         rates = self._rates[name]
         agents = self._layout.shape[0]
         pairs, pair = np.unique(codes * agents + agent, return_inverse=True)
@@ -108,13 +120,15 @@ class Screen:
         size = pairs.size * WINDOWS
         count = np.bincount(at, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)[..., None]
         worth = np.bincount(at, weights=value, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)[..., None]
-        said = worth + count * LOG_FAIL
-        said = np.clip(said - bursts[pairs % agents, None, None], np.minimum(said, 0.0), cap)
+        fit = np.minimum(worth + count * LOG_FAIL, MOST_NATS)
+        said = np.clip(fit - bursts[pairs % agents, None, None], np.minimum(fit, 0.0), cap)
         groups, starts = np.unique(pairs // agents, return_index=True)
-        told = np.add.reduceat(said, starts, axis=0)
         failed = np.add.reduceat(count, starts, axis=0)
-        rounds = rates[groups, None, None] * self._windows[:, None]
-        ratio = told + np.maximum(rounds - failed, 0) * LOG_OK
-        out = np.zeros(rates.size)
-        out[groups] = ratio.max(axis=(1, 2))
-        return out
+        fine = rates[groups, None, None] * self._windows[:, None] - failed
+        against = np.maximum(fine, 0) * LOG_OK
+        found = []
+        for part in (said, fit):
+            out = np.zeros(rates.size)
+            out[groups] = (np.add.reduceat(part, starts, axis=0) + against).max(axis=(1, 2))
+            found.append(out)
+        return found[0], found[1]

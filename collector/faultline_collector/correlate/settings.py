@@ -62,7 +62,11 @@ class EngineSettings(Settings):
         default=7.5, description="the same for a network or a region's access; nats"
     )
     hold_s: Annotated[float, Between(0, 3600)] = Field(
-        default=40.0, description="how long a suspicion must last before it is confirmed; seconds"
+        default=40.0, description="longest that a suspicion must last before it is confirmed; seconds"
+    )
+    hold_intervals: Annotated[float, Between(0, 100)] = Field(
+        default=1.4,
+        description="how long a suspicion must last before it is confirmed, when that is shorter; intervals",
     )
     agent_cap_nats: Annotated[float, Between(0, 100)] = Field(
         default=9.0, description="most that one agent adds to a wider cause; nats"
@@ -94,6 +98,13 @@ class EngineSettings(Settings):
     late_s: Annotated[float, Between(0.1, 3600)] = Field(
         default=6.0,
         description="results delivered later than this after their end are history, not news; seconds",
+    )
+    unwell_s: Annotated[float, Between(0, 3600)] = Field(
+        default=4.0, description="how long an agent must say that it is unwell to be believed; seconds"
+    )
+    lone_silence_s: Annotated[float, Between(1, 86400)] = Field(
+        default=180.0,
+        description="how long a single agent must be silent to be an outage of its own; seconds",
     )
     silence_floor_s: Annotated[float, Between(0.1, 3600)] = Field(
         default=8.0, description="least gap in an agent's deliveries that counts as silence; seconds"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from faultline_collector.correlate.layout import Floats, Index, Layout
+from faultline_collector.correlate.life import outage_id
 from faultline_collector.correlate.settings import EngineSettings
-from faultline_collector.outages import Scope, Subject
+from faultline_collector.outages import Outage, Scope, State, Subject
 from faultline_collector.results import Int64, Mask
 
 MOST_NATS = 10.0
@@ -35,6 +36,7 @@ class Dark:
     silent: Index
     score: float
     since_us: int
+    unwell: bool = False
 
 
 class Silence:
@@ -47,16 +49,41 @@ class Silence:
         rate = (layout.planned / (layout.interval_us / 1e6)).sum(axis=1)
         self._rate = np.clip(rate, 1e-6, 1.0)
         self._patience_us = np.maximum(settings.silence_floor_s, 4.0 / self._rate) * 1e6
+        self._well_us: Int64 = np.full(layout.shape[0], NEVER_HEARD, np.int64)
+        self._unwell_us: Int64 = np.full(layout.shape[0], NEVER_HEARD, np.int64)
+        self._unwell_since_us: Int64 = np.zeros(layout.shape[0], np.int64)
         self._forgotten_us: Int64 = np.full(layout.shape[0], NEVER_HEARD, np.int64)
 
     def hear(self, agent: Index, at_us: Int64) -> None:
         """Notes deliveries."""
         np.maximum.at(self.heard_us, agent, at_us)
 
+    def say(self, agent: Index, at_us: Int64, *, well: Mask, late: Mask) -> None:
+        """Notes whether agents trust their own measurements; what comes late says nothing of now."""
+        np.maximum.at(self._well_us, agent[well & ~late], at_us[well & ~late])
+        np.maximum.at(self._unwell_us, agent[~well & ~late], at_us[~well & ~late])
+
+    def known(self, agents: Index) -> Mask:
+        """Which of these agents were ever heard."""
+        out: Mask = self.heard_us[agents] != NEVER_HEARD
+        return out
+
     def silent(self, now_us: int) -> Mask:
         """Which agents are silent beyond their patience."""
         out: Mask = (self.heard_us != NEVER_HEARD) & (now_us - self.heard_us > self._patience_us)
         return out
+
+    def unwell(self, now_us: int) -> Mask:
+        """Which agents have said for some time that they do not trust their measurements."""
+        said = self._unwell_us > self._well_us
+        first = np.where(said & (self._unwell_since_us == 0), self._unwell_us, self._unwell_since_us)
+        self._unwell_since_us = np.where(said, first, 0)
+        out: Mask = said & (now_us - self._unwell_since_us >= self._settings.unwell_s * 1e6)
+        return out
+
+    def lost(self, now_us: int) -> Mask:
+        """Which agents are silent or unwell."""
+        return self.silent(now_us) | self.unwell(now_us)
 
     def excuse(self, agents: Index) -> None:
         """Takes the present silence of these agents for explained."""
@@ -64,38 +91,59 @@ class Silence:
 
     def judge(self, now_us: int) -> list[Dark]:
         """The dark groups that explain the silence best; the collector alone when it explains it best."""
-        silent = self.silent(now_us)
-        silent &= self.heard_us > self._forgotten_us
-        if not silent.any():
+        silent = self.silent(now_us) & (self.heard_us > self._forgotten_us)
+        unwell = self.unwell(now_us) & ~silent
+        if not (silent | unwell).any():
             return []
-        newest = int(self.heard_us[silent].max())
-        together = silent & (self.heard_us >= newest - TOGETHER_US)
-        if together.sum() < 2:
-            return []
-        value = self._value(now_us, together, silent)
-        cover = self._cover(value, together)
-        everyone = self._dark(Scope.COLLECTOR, Subject("collector", "collector"), value, together, None)
-        regions = np.unique(self._layout.region[together]).size
-        if everyone is not None and regions > 1 and everyone.score > sum(d.score for d in cover):
+        last = np.where(unwell, self._unwell_since_us, self.heard_us)
+        newest = int(last[silent | unwell].max())
+        together = (silent | unwell) & (last >= newest - TOGETHER_US)
+        value = self._value(now_us, together, silent, unwell)
+        cover = self._cover(value, together, last) if together.sum() > 1 else []
+        everyone = self._everyone(value, together & silent, last)
+        if everyone is not None and everyone.score > sum(d.score for d in cover):
             return [everyone]
-        return cover
+        named = np.isin(np.arange(last.size), [a for d in cover for a in d.agents])
+        return cover + self._alone(now_us, silent & ~named, unwell & ~named, last)
 
-    def _value(self, now_us: int, together: Mask, silent: Mask) -> Floats:
+    def _everyone(self, value: Floats, silent: Mask, last: Int64) -> Dark | None:
+        if np.unique(self._layout.region[silent]).size < 2:
+            return None
+        subject = Subject("collector", "collector")
+        return self._dark(Scope.COLLECTOR, subject, value, silent, last, np.arange(value.size))
+
+    def _alone(self, now_us: int, silent: Mask, unwell: Mask, last: Int64) -> list[Dark]:
+        gone = silent & (now_us - self.heard_us >= self._settings.lone_silence_s * 1e6)
+        return [
+            Dark(
+                Scope.AGENT,
+                Subject("agent", self._layout.agent_ids[row]),
+                np.array([row]),
+                np.array([row]),
+                MOST_NATS,
+                int(last[row]),
+                bool(unwell[row]),
+            )
+            for row in np.flatnonzero(gone | unwell)
+        ]
+
+    def _value(self, now_us: int, together: Mask, silent: Mask, unwell: Mask) -> Floats:
         gap_us = now_us - self.heard_us
         missing = (gap_us - self._patience_us) / 1e6 * self._rate + 1.0
         said = np.minimum(PER_MISSING * missing, MOST_NATS)
-        known = np.where(silent | (self.heard_us == NEVER_HEARD), 0.0, HEARD)
+        said = np.where(unwell, MOST_NATS, said)
+        known = np.where(silent | unwell | (self.heard_us == NEVER_HEARD), 0.0, HEARD)
         out: Floats = np.where(together, said, known)
         return out
 
-    def _cover(self, value: Floats, together: Mask) -> list[Dark]:
+    def _cover(self, value: Floats, together: Mask, last: Int64) -> list[Dark]:
         left = value.copy()
         found: list[Dark] = []
         while True:
             options = [
                 dark
                 for scope, subject, rows in self._groups(together)
-                if (dark := self._dark(scope, subject, left, together, rows)) is not None
+                if (dark := self._dark(scope, subject, left, together, last, rows)) is not None
             ]
             if not options:
                 return found
@@ -121,9 +169,8 @@ class Silence:
         return groups
 
     def _dark(
-        self, scope: Scope, subject: Subject, value: Floats, together: Mask, rows: Index | None
+        self, scope: Scope, subject: Subject, value: Floats, together: Mask, last: Int64, rows: Index
     ) -> Dark | None:
-        rows = np.arange(value.size) if rows is None else rows
         hit = rows[together[rows]]
         if hit.size < 2:
             return None
@@ -133,4 +180,36 @@ class Silence:
         score = float(mixed.max()) - cost
         if score < self._settings.open_network_nats:
             return None
-        return Dark(scope, subject, rows, hit, score, int(self.heard_us[hit].min()))
+        return Dark(scope, subject, rows, hit, score, int(last[hit].min()))
+
+
+def darkness(layout: Layout, dark: Dark, now_us: int) -> Outage:
+    """A dark group as an outage that is suspected from now on."""
+    name = dark.subject.id
+    out = {
+        "asn": f"the network AS{name} is out or cut off",
+        "region": f"the access of {name} is out",
+        "collector": "the collector or its way to the agents is out; what cannot be seen is unknown",
+        "agent": "the trouble is its own",
+    }[dark.subject.kind]
+    many = f"{dark.silent.size} of {dark.agents.size} agents fell silent together"
+    lone = f"{name} says that its own checks fail" if dark.unwell else f"{name} has fallen silent"
+    return Outage(
+        id=outage_id((dark.scope.value, dark.subject.kind, name), now_us),
+        state=State.SUSPECTED,
+        scope=dark.scope,
+        subject=dark.subject,
+        target_ids=(),
+        regions=tuple(sorted({layout.regions[layout.region[a]] for a in dark.silent})),
+        asns=tuple(sorted({layout.asns[layout.network[a]] for a in dark.silent})),
+        layer="silence",
+        severity="down",
+        confidence=float(1.0 - np.exp(-dark.score)),
+        onset_us=dark.since_us,
+        onset_after_us=dark.since_us,
+        onset_before_us=now_us,
+        detected_us=now_us,
+        why=f"{lone if dark.scope is Scope.AGENT else many}: {out}.",
+        changed_us=now_us,
+        evidence={"silent": [layout.agent_ids[a] for a in dark.silent], "score_nats": round(dark.score, 1)},
+    )
