@@ -94,6 +94,10 @@ async def _busy(request: Request, error: Exception) -> Response:
     return refusal(error)
 
 
+async def _broken(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "the collector has a fault of its own; its log says which"}, 500)
+
+
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
@@ -105,4 +109,5 @@ _REFUSALS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     StoreError: _busy,
     RegistryError: _busy,
     HTTPException: _http,
+    Exception: _broken,
 }

@@ -131,7 +131,7 @@ class ListOutagesRequest(_message.Message):
     open_only: _builtins.bool
     """Only those that are open."""
     since_us: _builtins.int
-    """Detected at or after, microseconds since 1970-01-01T00:00:00Z; 0 for any."""
+    """Without those that ended before this, microseconds since 1970-01-01T00:00:00Z; 0 for any."""
     limit: _builtins.int
     """At most so many; 0 for 100."""
     def __init__(

@@ -3,6 +3,7 @@
 import gzip
 import json
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +15,9 @@ from faultline.outcomes import Outcome
 from faultline_collector.api.endpoints import ENDPOINTS
 from faultline_collector.api.openapi import document
 from faultline_collector.outages import State
-from tests.collector.api.worlds import MINUTE_US, NOW_US, World, ended, outage, results
+from faultline_collector.stores.memory import MemoryStore
+from faultline_collector.stores.store import AvailabilityCount, AvailabilityQuery
+from tests.collector.api.worlds import MINUTE_US, NOW_US, World, ended, make_world, outage, results
 
 OK, HTTP, INCONCLUSIVE = Outcome.OK, Outcome.HTTP, Outcome.INCONCLUSIVE
 PREPARED = ("state", "services", "agents", "targets", "outages", "outages?open=true", "openapi.json")
@@ -295,6 +298,28 @@ async def test_a_registry_that_is_away_is_503(world: World, reader: httpx.AsyncC
     """For what only it knows."""
     world.lose_registry()
     assert "registry failed" in await refused(reader, "/api/v1/outages?limit=7", 503)
+
+
+class FaultyStore(MemoryStore):
+    """Has a bug."""
+
+    def availability(self, query: AvailabilityQuery) -> list[AvailabilityCount]:
+        """See `Store`."""
+        raise ZeroDivisionError
+
+
+async def test_a_fault_of_the_collectors_own_is_500_in_json_and_still_raised(tmp_path: Path) -> None:
+    """The server logs it; the reader gets a sentence and no traceback."""
+    world = make_world(tmp_path, store=FaultyStore())
+    quiet = httpx.ASGITransport(world.app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=quiet, base_url="http://test") as reader:
+        said = await refused(reader, "/api/v1/availability", 500)
+    assert said == "the collector has a fault of its own; its log says which"
+    loud = httpx.ASGITransport(world.app)
+    async with httpx.AsyncClient(transport=loud, base_url="http://test") as reader:
+        with pytest.raises(ZeroDivisionError):
+            await reader.get("/api/v1/availability")
+    world.close()
 
 
 async def test_health_is_told_by_tick_and_store(world: World, reader: httpx.AsyncClient) -> None:
