@@ -37,7 +37,8 @@ class References:
         self._clocks = clocks
         self._health = OwnHealth(tuple(probes), fresh_s=2 * every_s + REFERENCE_LIMIT_S)
         self._checking = asyncio.Lock()
-        self._began = float("-inf")
+        self._checked_from = self._unwell_at = float("-inf")
+        self._unwell = Condition(False)
         self._was_well = True
 
     @property
@@ -48,24 +49,30 @@ class References:
     async def run(self) -> NoReturn:
         """Checks until cancelled."""
         while True:
-            await self.confirm(self._clocks.axis_s())
+            now = self._clocks.axis_s()
+            await self.confirm(now, now)
             await asyncio.sleep(self._every_s)
 
-    async def confirm(self, ended: float) -> Condition:
-        """The agent's health as of a failure that ended then; checks unless that was just done."""
+    async def confirm(self, began: float, ended: float) -> Condition:
+        """The agent's health while something failed; checks unless that was just done.
+
+        An agent that was unwell at any time meanwhile cannot tell what failed.
+        """
         if self._probes:
             async with self._checking:
-                if self._began < ended - TRUSTED_S:
+                if self._checked_from < ended - TRUSTED_S:
                     await self._check()
-        return self.condition
+        return self._unwell if self._unwell_at >= began else self.condition
 
     async def _check(self) -> None:
         began = self._clocks.axis_s()
         async with asyncio.TaskGroup() as group:
             for name, probe in self._probes.items():
                 group.create_task(self._check_one(name, probe))
-        self._began = began
+        self._checked_from = began
         condition = self.condition
+        if not condition.well:
+            self._unwell, self._unwell_at = condition, self._clocks.axis_s()
         if condition.well != self._was_well:
             self._was_well = condition.well
             said = self._log.info if condition.well else self._log.warning

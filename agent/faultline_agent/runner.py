@@ -99,14 +99,15 @@ class Runner:
         group.create_task(self._run(run, self._probes[run.target.target_id]))
 
     async def _run(self, run: Run, probe: Probe) -> None:
-        started_us, was_saturated = self._clocks.wall_us(), self._guard.saturated
+        started_us, began = self._clocks.wall_us(), self._clocks.axis_s()
+        was_saturated = self._guard.saturated
         try:
             limit_s = time_limit_s(run.target)
             finding = await attempt(probe, self._tools, limit_s, run.target.target_id, self._log)
         finally:
             self._running -= 1
         self._finish(run, failed=finding.outcome.failed)
-        condition = await self._condition(finding)
+        condition = await self._condition(finding, began)
         flags = Flag.LATE * run.late | Flag.SATURATED * (was_saturated or self._guard.saturated)
         self._record(run, started_us, as_seen_by(condition, finding), flags)
 
@@ -114,10 +115,10 @@ class Runner:
         self._schedule.finished(run, self._clocks.axis_s(), failed=failed, may_retry=self._guard.shed == 0.0)
         self._changed.set()
 
-    async def _condition(self, finding: Finding) -> Condition:
+    async def _condition(self, finding: Finding, began: float) -> Condition:
         """Before it speaks against a target, the agent looks at itself."""
         if finding.outcome.failed:
-            return await self._references.confirm(self._clocks.axis_s())
+            return await self._references.confirm(began, self._clocks.axis_s())
         return self._references.condition
 
     def _record(self, run: Run, started_us: int, finding: Finding, flags: int) -> None:

@@ -18,7 +18,8 @@ class Stage:
 
     async def well(self) -> bool:
         """Whether the agent is well as of now."""
-        return (await self.references.confirm(self.clocks.axis_s())).well
+        now = self.clocks.axis_s()
+        return (await self.references.confirm(now, now)).well
 
 
 async def test_agent_without_references_is_well() -> None:
@@ -40,14 +41,28 @@ async def test_silent_references_make_the_agent_unwell_and_it_is_logged_once() -
     assert sentence == "2 of 2 references do not answer; r0: connection refused"
 
 
+async def test_failure_that_began_while_the_agent_was_unwell_says_nothing() -> None:
+    """Though the agent is well again when the attempt ends."""
+    stage = Stage(told(BAD), told(BAD))
+    began = stage.clocks.axis_s()
+    assert not await stage.well()
+    for probe in stage.probes.values():
+        probe.tell(GOOD)
+    stage.clocks.now_s += 4
+    condition = await stage.references.confirm(began, stage.clocks.axis_s())
+    assert condition.sentence == "2 of 2 references do not answer; r0: connection refused"
+    stage.clocks.now_s += 1
+    assert await stage.well()
+
+
 async def test_fresh_check_is_not_repeated() -> None:
     """Many targets that fail together cost one check."""
     stage = Stage(told(), told())
     ended = stage.clocks.axis_s()
     for _ in range(5):
-        await stage.references.confirm(ended)
+        await stage.references.confirm(ended, ended)
     assert [probe.runs for probe in stage.probes.values()] == [1, 1]
-    await stage.references.confirm(ended + 2 * TRUSTED_S)
+    await stage.references.confirm(ended, ended + 2 * TRUSTED_S)
     assert [probe.runs for probe in stage.probes.values()] == [2, 2]
 
 

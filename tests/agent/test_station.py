@@ -118,7 +118,7 @@ async def test_condition_says_why_the_agent_does_nothing(stage: Stage) -> None:
     assert station.condition.startswith("too busy")
     for probe in stage.probes:
         probe.tell(BAD)
-    await stage.references.confirm(stage.clocks.axis_s())
+    await stage.references.confirm(stage.clocks.axis_s(), stage.clocks.axis_s())
     assert station.condition.startswith("2 of 2 references do not answer")
     assert not station.heartbeat(0).well
 
