@@ -192,15 +192,17 @@ def _by_number(said: dict[str, list[int]]) -> Measured:
 
 def errors_ms(kept_us: Measured, measured: Measured) -> list[float]:
     """How far each measured first byte is from the delay that was kept; targets that failed are left out."""
-    whole = (n for n, us in measured.items() if len(us) == len(kept_us[n]))
+    whole = (n for n, us in measured.items() if len(us) == len(kept_us.get(n, ())))
     pairs = (zip(measured[n], kept_us[n], strict=True) for n in whole)
     return sorted(abs(seen - kept) / 1000 for pair in pairs for seen, kept in pair)
 
 
-def figures(cpu_s: float, rate: int, errors: list[float]) -> dict[tuple[str, str], float]:
+def figures(cpu_s: float, rate: int, kept_us: Measured, measured: Measured) -> dict[tuple[str, str], float]:
+    errors = errors_ms(kept_us, measured)
+    good = sum(map(len, measured.values()))
     found = {
         ("cpu", "us/probe"): cpu_s * 1e6 / (rate * SECONDS),
-        ("good", "%"): 100 * len(errors) / (rate * (SECONDS + WARM_UP)),
+        ("good", "%"): 100 * good / (rate * (SECONDS + WARM_UP)),
     }
     if errors:
         found["first_byte_error_p50", "ms"] = statistics.median(errors)
@@ -211,14 +213,14 @@ def figures(cpu_s: float, rate: int, errors: list[float]) -> dict[tuple[str, str
 def measure(rate: int, core: int, other: int) -> list[Row]:
     with target(other) as (port, kept_us):
         cpu_s, measured = measure_engine(core, port, rate)
-    ours = figures(cpu_s, rate, errors_ms(kept_us, measured))
+    ours = figures(cpu_s, rate, kept_us, measured)
     theirs: dict[tuple[str, str], float] = {}
     if shutil.which(BLACKBOX) is None:
         print(f"{BLACKBOX} is not installed: no peer", file=sys.stderr)
     else:
         with target(other) as (port, kept_us), blackbox(core) as (exporter, at):
             cpu_s, measured = uvloop.run(ask_blackbox(exporter, at, port, rate))
-        theirs = figures(cpu_s, rate, errors_ms(kept_us, measured))
+        theirs = figures(cpu_s, rate, kept_us, measured)
     return [_row(rate, figure, value, theirs.get(figure)) for figure, value in ours.items()]
 
 
