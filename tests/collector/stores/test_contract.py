@@ -191,6 +191,8 @@ def test_streams_in_bounded_batches(store: Store) -> None:
     pages = list(store.results(ALL))
     assert np.array_equal(concatenate(pages).sequence, np.arange(1, number + 1))
     assert max(len(page) for page in pages) <= PAGE_RESULTS
+    backwards = list(store.results(replace(ALL, newest_first=True)))
+    assert np.array_equal(concatenate(backwards).sequence, np.arange(number, 0, -1))
     limited = list(store.results(replace(ALL, limit=PAGE_RESULTS + 1)))
     assert [int(page.sequence[-1]) for page in limited][-1] == PAGE_RESULTS + 1
 
@@ -273,10 +275,10 @@ def test_unknown_is_neither_good_nor_bad(store: Store) -> None:
     put(store, [
         Row(1, outcome=Outcome.INCONCLUSIVE), Row(2, flags=Flag.SATURATED), Row(3, flags=Flag.LATE),
         Row(4, outcome=Outcome.DNS, flags=Flag.SATURATED | Flag.LATE, at_us=MINUTE_US),
-        Row(5, agent="us-east-1", outcome=Outcome.INCONCLUSIVE),
+        Row(5, agent="us-east-1", outcome=Outcome.INCONCLUSIVE), Row(6, flags=Flag.SATURATED, at_us=1),
     ])  # fmt: skip
     assert store.availability(ask(0, 5 * MINUTE_US, 5 * MINUTE_US)) == [
-        count("twitter", "in-west", 0, 1, 0, 3, MINUTE_US),
+        count("twitter", "in-west", 0, 1, 0, 4, MINUTE_US),
         count("twitter", "us-east", 0, 0, 0, 1, 0),
     ]
 
