@@ -65,10 +65,6 @@ class Presences:
         if agent_id in self._presences:
             self._presences[agent_id] = replace(self._presences[agent_id], connected=False)
 
-    def forget(self, agent_id: str) -> None:
-        """Forgets an agent that is no more."""
-        self._presences.pop(agent_id, None)
-
     def all(self) -> Mapping[str, Presence]:
         """Every presence by agent."""
         return self._presences

@@ -10,9 +10,14 @@ from faultline_collector.fleet import Agent, Fleet, Target
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Duty:
-    """One agent's assignment: the message that carries it, and the ids of its targets."""
+    """One agent's assignment: its version, the message that carries it, and the ids of its targets.
 
-    message: session_pb2.Assignment
+    The message is the whole envelope: all sessions send the same one, for a copy each would cost a fleet of
+    thousands hundreds of megabytes.
+    """
+
+    version: str
+    message: session_pb2.CollectorMessage
     target_ids: frozenset[str]
 
 
@@ -38,9 +43,9 @@ class Assignments:
         return duty
 
     def _duty(self, ids: tuple[str, ...]) -> Duty:
-        message = session_pb2.Assignment(targets=[self._wired[i] for i in ids])
-        message.version = sha256(message.SerializeToString(deterministic=True)).hexdigest()[:16]
-        return Duty(message, frozenset(ids))
+        content = session_pb2.Assignment(targets=[self._wired[i] for i in ids])
+        content.version = sha256(content.SerializeToString(deterministic=True)).hexdigest()[:16]
+        return Duty(content.version, session_pb2.CollectorMessage(assignment=content), frozenset(ids))
 
 
 def _wire(target: Target) -> session_pb2.Target:

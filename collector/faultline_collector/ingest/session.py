@@ -127,9 +127,9 @@ class AgentSession:
     def _pending(self) -> session_pb2.CollectorMessage | None:
         if self._outbox:
             return self._outbox.popleft()
-        if self._duty is not None and self._duty.message.version != self._duty_version:
-            self._duty_version = self._duty.message.version
-            return session_pb2.CollectorMessage(assignment=self._duty.message)
+        if self._duty is not None and self._duty.version != self._duty_version:
+            self._duty_version = self._duty.version
+            return self._duty.message
         if self._ack:
             ack, self._ack = self._ack, _Ack()
             return session_pb2.CollectorMessage(ack=ack.wire())

@@ -14,7 +14,7 @@ def test_an_assignment_names_its_content() -> None:
     changed = (replace(target("api"), interval_s=5.0), *FLEET.targets[1:])
     third = Assignments(replace(FLEET, targets=changed)).of(west)
     assert first.message == second.message
-    assert third.message.version != first.message.version
+    assert third.version != first.version == first.message.assignment.version
     assert first.target_ids == frozenset({"api", "web"})
 
 
@@ -28,7 +28,7 @@ def test_agents_with_equal_targets_share_a_message() -> None:
 def test_a_target_goes_over_the_wire_whole() -> None:
     """Kind, settings, interval and time limit arrive as they were configured."""
     one = replace(target("web"), timeout_s=2.5, settings={"url": "http://b/", "body": "x"})
-    wired = Assignments(replace(FLEET, targets=(one,))).of(FLEET.agents[0]).message.targets[0]
+    wired = Assignments(replace(FLEET, targets=(one,))).of(FLEET.agents[0]).message.assignment.targets[0]
     assert (wired.target_id, wired.kind, wired.interval_us, wired.timeout_us) == (
         "web",
         "http",
