@@ -151,7 +151,7 @@ class Picture:
     def _component(self, name: str, own: list[Target], health: Health) -> ComponentState:
         targets = {target.id for target in own if target.component == name}
         hit = [o for o in self.open_outages if targets.intersection(o.target_ids)]
-        blamed = [_component_health(outage) for outage in hit if outage.scope not in _OWN]
+        blamed = [_component_health(outage, health) for outage in hit if outage.scope not in _OWN]
         quiet = Health.UNKNOWN if health is Health.UNKNOWN else Health.OK
         return ComponentState(id=name, health=worst([quiet, *blamed]))
 
@@ -159,9 +159,9 @@ class Picture:
 _OWN = (Scope.AGENT, Scope.COLLECTOR)
 
 
-def _component_health(outage: Outage) -> Health:
+def _component_health(outage: Outage, service: Health) -> Health:
     health = health_of(outage)
-    everywhere = outage.scope in (Scope.GLOBAL, Scope.PROVIDER)
+    everywhere = service is Health.DOWN or outage.scope in (Scope.GLOBAL, Scope.PROVIDER)
     return Health.DEGRADED if health is Health.DOWN and not everywhere else health
 
 

@@ -56,7 +56,9 @@ def when(text: str | None, *, utc: bool, in_full: bool | None = None, now: datet
     if not on_terminal() if in_full is None else in_full:
         return at.isoformat(timespec="milliseconds")
     today = (now or datetime.now(UTC)).astimezone(at.tzinfo).date()
-    return at.strftime("%H:%M:%S" if at.date() == today else "%Y-%m-%d %H:%M")
+    if at.date() == today:
+        return at.strftime("%H:%M:%S")
+    return at.strftime("%b %d %H:%M" if at.year == today.year else "%Y-%m-%d %H:%M")
 
 
 def zone(*, utc: bool) -> str:

@@ -3,6 +3,8 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -54,6 +56,13 @@ def drawn(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
 def print_plain(cells: Iterable[str]) -> None:
     """One line of tab-separated cells."""
     click.echo("\t".join(map(clean, cells)))
+
+
+def print_wrapped(line: str, indent: int = 0) -> None:
+    """One line, folded on a terminal with its rest indented."""
+    width = max(40, min(get_terminal_size().columns, 100))
+    text = clean(line)
+    click.echo(fill(text, width, subsequent_indent=" " * indent) if on_terminal() else text)
 
 
 def print_json(row: dict[str, Any]) -> None:

@@ -1,61 +1,66 @@
 """One outage as a person reads it: what, for whom, since when, why, and what else it could have been."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
-import click
+from faultline_collector.commands.asking import when
+from faultline_collector.commands.tables import print_wrapped
 
-from faultline_collector.commands.asking import when, zone
-from faultline_collector.commands.tables import clean
+Field: TypeAlias = tuple[str, str]
 
-_WIDTH = 12
+_WIDTH = 16
 
 
 def tell(story: Mapping[str, Any], *, utc: bool) -> None:
     """Prints an outage with its evidence and its life."""
-    for line in (*_head(story), *_times(story, utc=utc), *_evidence(story["evidence"])):
-        click.echo(clean(line))
-
-
-def _head(story: Mapping[str, Any]) -> Iterator[str]:
     subject = story["subject"]
-    yield f"{story['state']} {story['scope']} outage of {subject['kind']} {subject['id']}"
-    yield story["why"]
-    yield ""
-    yield _field("how", f"{story['severity']}, {story['layer']}; confidence {story['confidence']:.2f}")
-    yield _field("seen from", ", ".join(story["regions"]) or "nowhere")
+    print_wrapped(f"{story['state']} {story['scope']} outage of {subject['kind']} {subject['id']}")
+    print_wrapped(story["why"])
+    for fields in (_facts(story), _times(story, utc=utc), _evidence(story["evidence"])):
+        print_wrapped("")
+        for name, text in fields:
+            print_wrapped(f"{name:<{_WIDTH}}{text}", _WIDTH)
+
+
+def _facts(story: Mapping[str, Any]) -> Iterator[Field]:
+    yield "how", f"{story['severity']}, {story['layer']}; confidence {story['confidence']:.2f}"
+    yield "seen from", ", ".join(story["regions"]) or "nowhere"
     if story["asns"]:
-        yield _field("networks", ", ".join(f"AS{asn}" for asn in story["asns"]))
-    yield _field("targets", ", ".join(story["target_ids"]) or "none")
+        yield "networks", ", ".join(f"AS{asn}" for asn in story["asns"])
+    yield "targets", ", ".join(story["target_ids"]) or "none"
 
 
-def _times(story: Mapping[str, Any], *, utc: bool) -> Iterator[str]:
-    after, before = (when(story[name], utc=utc) for name in ("onset_after", "onset_before"))
-    begin = f"{when(story['onset'], utc=utc)} (between {after} and {before}, {zone(utc=utc)})"
-    yield _field("began", begin)
+def _times(story: Mapping[str, Any], *, utc: bool) -> Iterator[Field]:
+    full = partial(when, utc=utc, in_full=True)
+    yield "began", full(story["onset"])
+    yield "  not before", full(story["onset_after"])
+    yield "  not after", full(story["onset_before"])
     for step in story["transitions"]:
-        yield _field(step["state"], f"{when(step['at'], utc=utc)} as {step['scope']}")
+        yield step["state"], f"{full(step['at'])} as {step['scope']}"
 
 
-def _evidence(evidence: Mapping[str, Any]) -> Iterator[str]:
-    if evidence:
-        yield ""
-        yield "evidence"
+def _evidence(evidence: Mapping[str, Any]) -> Iterator[Field]:
     for name, value in evidence.items():
         if name != "considered":
-            yield _field(f"  {name.replace('_', ' ')}", _flat(value))
+            yield name.replace("_", " "), _flat(value)
     for other in evidence.get("considered", ()):
-        yield _field("  not", _flat(other))
+        yield "rather than", _lost(other)
+
+
+def _lost(other: Mapping[str, Any]) -> str:
+    subject = other.get("subject", {})
+    words = (other.get("scope", ""), subject.get("kind", ""), subject.get("id", ""))
+    return f"{' '.join(filter(None, words))}, {other.get('behind_nats', 0)} nats behind"
 
 
 def _flat(value: object) -> str:
     if isinstance(value, Mapping):
-        parts = (f"{str(name).replace('_', ' ')} {_flat(inner)}" for name, inner in value.items())
-        return ", ".join(parts)
+        return ", ".join(f"{str(name).replace('_', ' ')} {_inner(inner)}" for name, inner in value.items())
     if isinstance(value, list):
-        return "; ".join(map(_flat, value)) or "none"
+        return ", ".join(map(_flat, value)) or "none"
     return str(value)
 
 
-def _field(name: str, text: str) -> str:
-    return f"{name:<{_WIDTH}} {text}"
+def _inner(value: object) -> str:
+    return f"({_flat(value)})" if isinstance(value, Mapping) else _flat(value)

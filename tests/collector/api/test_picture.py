@@ -108,6 +108,13 @@ def test_a_component_that_fails_everywhere_is_down(world: World) -> None:
     assert services["twitter"].components[1].health is DOWN
 
 
+def test_a_component_of_a_service_that_is_down_is_not_softened(world: World) -> None:
+    """Where all that is known of the service is down, so is what fails of it."""
+    seen = {"in_west": DOWN, "in_east": DOWN, "us_west": UNKNOWN}
+    services = {service.id: service for service in picture(world, outage(), **seen).services()}
+    assert [part.health for part in services["twitter"].components] == [DOWN, DOWN]
+
+
 @pytest.mark.parametrize("scope", [Scope.AGENT, Scope.COLLECTOR])
 def test_trouble_of_our_own_blames_no_component(world: World, scope: Scope) -> None:
     """An agent without network says nothing about what it probes."""

@@ -59,7 +59,7 @@ async def test_an_outage_is_explained_with_its_evidence(world: World, query: Any
     """As a JSON object; all that REST says is there."""
     world.publish(open_now=[outage()], changed=[outage()])
     told = await query.ExplainOutage(pb.ExplainOutageRequest(id="o-1"))
-    assert json.loads(told.evidence_json)["failing"] == {"agents": 2}
+    assert json.loads(told.evidence_json)["failing"]["agents"] == 2
     assert (told.scope, told.subject_kind, told.subject_id) == ("regional", "service", "twitter")
     assert list(told.regions) == ["in-east", "in-west"]
     assert told.onset_us == outage().onset_us

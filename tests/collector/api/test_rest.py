@@ -137,7 +137,7 @@ async def test_an_outage_is_told_with_its_evidence_and_its_life(
     assert (await ask(reader, "outages/o-1"))["state"] == "suspected"
     world.publish(open_now=[outage()], changed=[outage()])
     story = await ask(reader, "outages/o-1")
-    assert story["evidence"]["failing"] == {"agents": 2}
+    assert story["evidence"]["failing"]["agents"] == 2
     assert [(step["state"], step["at"]) for step in story["transitions"]] == [
         ("suspected", "2027-01-15T07:59:10.000+00:00"),
         ("confirmed", "2027-01-15T07:59:20.000+00:00"),

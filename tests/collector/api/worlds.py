@@ -87,7 +87,16 @@ def outage(outage_id: str = "o-1", **changes: Any) -> Outage:
         changed_us=NOW_US - 40 * SECOND_US,
         why="twitter fails in in-east and in-west (login and web), not elsewhere: "
         "the servers answer with errors; 2 of 3 agents in 2 regions on 1 network fail.",
-        evidence={"failing": {"agents": 2}, "considered": [{"scope": "provider", "behind_nats": 12.5}]},
+        evidence={
+            "failing": {"agents": 2, "regions": {"in-east": 1, "in-west": 1}},
+            "considered": [
+                {
+                    "scope": "provider",
+                    "subject": {"kind": "provider", "id": "edgeline"},
+                    "behind_nats": 12.5,
+                }
+            ],
+        },
     )
     return replace(made, **changes)
 

@@ -36,10 +36,11 @@ def test_parameters_that_were_not_given_are_left_out() -> None:
     [
         (None, ""),
         ("2027-01-15T07:59:00.000+00:00", "07:59:00"),
-        ("2027-01-14T07:59:00.000+00:00", "2027-01-14 07:59"),
+        ("2027-01-14T07:59:00.000+00:00", "Jan 14 07:59"),
+        ("2026-01-14T07:59:00.000+00:00", "2026-01-14 07:59"),
     ],
 )
 def test_on_a_terminal_a_time_of_today_has_no_date(text: str | None, said: str) -> None:
-    """An older one has no seconds."""
+    """An older one has no seconds, one of this year no year."""
     now = datetime(2027, 1, 15, 8, tzinfo=UTC)
     assert when(text, utc=True, in_full=False, now=now) == said
