@@ -17,6 +17,8 @@ from tests.agent.commands.agents import agent, call, status, wait_for, write_con
 from tests.agent.stage import DEADLINE_S, assigned, eventually, open_spool
 from tests.agent.uplinks.collectors import grpc_end
 
+pytestmark = pytest.mark.timeout(180)  # processes start slowly on a busy machine
+
 HEAVY = ("numpy", "duckdb", "sqlalchemy", "starlette", "uvicorn", "rich", "httpx", "faultline_collector")
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.agent.commands.agents import agent, ask_status, status, wait_for, write_config
 
+pytestmark = pytest.mark.timeout(180)  # processes start slowly on a busy machine
+
 
 def test_agent_that_never_ran_says_so(tmp_path: Path) -> None:
     """Exit code 1: it does not work."""
