@@ -16,6 +16,10 @@ PATIENT_S = 20.0
 """A time limit that is not meant to be met."""
 
 
+TOO_LONG = f"{'x' * 64}.example"
+"""A host name with a label of 64 characters; 63 are allowed (RFC 1035)."""
+
+
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop on which the agent runs."""
     return {"uvloop": uvloop.new_event_loop}

@@ -1,7 +1,6 @@
 """`faultline-agent probe`: one probe by hand with its whole story."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -103,9 +102,10 @@ def test_private_address_needs_the_flag() -> None:
 
 
 def test_flag_allows_private_addresses() -> None:
-    """Then the connection is tried, whatever comes of it."""
-    done = probe("tcp", "10.255.255.1:9", "--allow-private", "--timeout", "100ms")
-    assert "--allow-private" not in done.output
+    """0.0.0.0 is no public address, and leads to this machine."""
+    at = f"0.0.0.0:{free_port()}"
+    assert "0.0.0.0 is not a public address" in probe("tcp", at).output
+    assert f"connecting to {at}: connection refused" in probe("tcp", at, "--allow-private").output
 
 
 def test_resolver_can_be_named() -> None:
@@ -156,8 +156,8 @@ def test_waterfall_begins_each_phase_where_the_one_before_ended() -> None:
     assert bars == ["#" * 20, " " * 20 + "#" * 20, "#" * 40]
 
 
-@pytest.mark.parametrize("unwanted", ["rich", "numpy", "grpc", "sqlite3", "structlog"])
-def test_probes_load_nothing_heavy(unwanted: str) -> None:
+def test_probes_load_nothing_heavy() -> None:
     """An agent stays light."""
-    code = f"import sys, faultline_agent.probes; sys.exit({unwanted!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ)).returncode == 0
+    code = "import sys, faultline_agent.probes; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert {"rich", "numpy", "grpc", "sqlite3", "structlog"}.isdisjoint(done.stdout.split())

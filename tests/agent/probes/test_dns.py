@@ -129,6 +129,22 @@ async def test_malformed_answer_is_dns(resolving_tools: ProbeTools, names: NameS
     assert finding.detail.startswith(f"resolver {names.address}: the answer is ")
 
 
+async def test_next_resolver_is_asked_when_one_fails(resolving_tools: ProbeTools, names: NameServer) -> None:
+    """SERVFAIL of one resolver is not yet the answer."""
+    async with NameServer(rcodes={NAME: dns.rcode.SERVFAIL}).running() as broken:
+        finding = await find(resolving_tools, resolvers=[broken.address, names.address])
+    assert finding.outcome is Outcome.OK
+    assert (len(broken.asked), len(names.asked)) == (1, 1)
+
+
+async def test_failure_is_told_when_no_resolver_is_better(names: NameServer, tools: ProbeTools) -> None:
+    """A silent resolver beside a failing one leaves the failure."""
+    names.silent.add("slow.example")
+    async with NameServer(rcodes={"slow.example": dns.rcode.SERVFAIL}).running() as broken:
+        finding = await find(tools, name="slow.example", resolvers=[broken.address, names.address])
+    assert (finding.outcome, finding.status) == (Outcome.DNS, int(dns.rcode.SERVFAIL))
+
+
 async def test_closed_resolver_is_dns(tools: ProbeTools) -> None:
     """Nobody listens there."""
     at = f"127.0.0.1:{free_port()}"

@@ -11,7 +11,7 @@ from faultline_agent.probes.http import HttpProbe
 from faultline_agent.probes.probe import Finding
 from faultline_agent.probes.tools import ProbeTools, open_tools
 from faultline_agent.probes.tools.exchange import MOST_BODY_BYTES
-from tests.agent.probes.conftest import PATIENT_S
+from tests.agent.probes.conftest import PATIENT_S, TOO_LONG
 from tests.agent.probes.servers import (
     Reply,
     Website,
@@ -80,10 +80,10 @@ async def test_closed_port_is_connect(tools: ProbeTools) -> None:
 
 
 async def test_unknown_name_is_dns(tools: ProbeTools) -> None:
-    """A name that the system cannot resolve; .invalid never exists (RFC 2606)."""
-    finding = await find(tools, "http://nobody.invalid/")
+    """A name that the system refuses without asking anybody: its label is too long."""
+    finding = await find(tools, f"http://{TOO_LONG}/")
     assert finding.outcome is Outcome.DNS
-    assert finding.detail == "nobody.invalid:80: the name cannot be resolved"
+    assert finding.detail == f"{TOO_LONG}:80: the name cannot be resolved"
 
 
 async def test_black_hole_times_out_connecting(tools: ProbeTools) -> None:

@@ -8,7 +8,7 @@ from faultline_agent.probes import PROBES
 from faultline_agent.probes.probe import Finding
 from faultline_agent.probes.tools import ProbeTools, open_tools
 from tests.agent.probes.certificates import Authority
-from tests.agent.probes.conftest import PATIENT_S
+from tests.agent.probes.conftest import PATIENT_S, TOO_LONG
 from tests.agent.probes.servers import NameServer, Reply, Website, free_port, listening
 
 HOST = "shop.example"
@@ -94,6 +94,15 @@ async def test_name_without_addresses_is_dns(
     names.records[HOST, "TXT"] = ['"x"']
     finding = await find(resolving_tools, kind, 80)
     assert (finding.outcome, finding.detail) == (Outcome.DNS, f"{HOST} has no address")
+
+
+async def test_redirect_to_an_impossible_name_is_dns(resolving_tools: ProbeTools, names: NameServer) -> None:
+    """What a site sends is judged like what was set."""
+    names.records[HOST, "A"] = ["127.0.0.3"]
+    site = Website({"/": Reply(302, headers={"Location": f"http://{TOO_LONG}/"})})
+    async with listening(site, "127.0.0.3") as port:
+        finding = await find(resolving_tools, "http", port)
+    assert (finding.outcome, finding.detail) == (Outcome.DNS, f"{TOO_LONG!r} is not a name")
 
 
 @both

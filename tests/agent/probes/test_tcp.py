@@ -6,7 +6,7 @@ from faultline.outcomes import Outcome
 from faultline_agent.probes.probe import Finding
 from faultline_agent.probes.tcp import MOST_ANSWER_BYTES, TcpProbe
 from faultline_agent.probes.tools import ProbeTools, open_tools
-from tests.agent.probes.conftest import PATIENT_S
+from tests.agent.probes.conftest import PATIENT_S, TOO_LONG
 from tests.agent.probes.servers import (
     Behaviour,
     black_hole,
@@ -73,11 +73,17 @@ async def test_closed_port_is_connect(tools: ProbeTools) -> None:
     assert finding.detail == f"connecting to 127.0.0.1:{port}: connection refused"
 
 
-async def test_unknown_name_is_dns(tools: ProbeTools) -> None:
-    """A name that never exists."""
-    finding = await find(tools, 80, host="nobody.invalid")
+async def test_name_that_the_system_does_not_resolve_is_dns(tools: ProbeTools) -> None:
+    """An old way to write an IPv4 address, which has no IPv6 address; nobody else is asked."""
+    finding = await find(tools, 80, host="0x7f000001", family="6")
     assert finding.outcome is Outcome.DNS
-    assert finding.detail.startswith("nobody.invalid cannot be resolved: ")
+    assert finding.detail.startswith("0x7f000001 cannot be resolved: the name ")
+
+
+async def test_impossible_name_is_dns(tools: ProbeTools) -> None:
+    """A label of 64 characters."""
+    finding = await find(tools, 80, host=TOO_LONG)
+    assert (finding.outcome, finding.detail) == (Outcome.DNS, f"{TOO_LONG!r} is not a name")
 
 
 async def test_black_hole_times_out(tools: ProbeTools) -> None:

@@ -159,6 +159,10 @@ async def addresses(tools: Tools, host: str, family: Family) -> tuple[str, ...]:
     """The addresses of `host`, by the agent's resolvers or the system's; raises ProbeFailed."""
     if (itself := literal(host)) is not None:
         return (itself,)
+    try:
+        parse_name(host)
+    except ValueError as error:
+        raise ProbeFailed(Outcome.DNS, str(error)) from error
     if tools.resolvers:
         found = await _by_resolvers(tools.resolvers, host, family)
     else:
