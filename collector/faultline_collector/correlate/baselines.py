@@ -80,3 +80,10 @@ class Baselines:
     def freeze(self, cell: npt.NDArray[np.intp], until_us: int) -> None:
         """Learns nothing from these cells' rounds until then."""
         self.frozen_until_us[cell] = np.maximum(self.frozen_until_us[cell], until_us)
+
+    def take_over(self, old: "Baselines", mine: npt.NDArray[np.intp], theirs: npt.NDArray[np.intp]) -> None:
+        """Takes over what was learned of common cells, and of the layers."""
+        for name in ("ok", "failed", "frozen_until_us"):
+            getattr(self, name)[mine] = getattr(old, name)[theirs]
+        self._layers = old._layers.copy()
+        self.refresh()

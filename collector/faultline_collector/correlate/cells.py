@@ -124,3 +124,19 @@ class Cells:
         at = self.phase_us[cell] + head * self.interval_us[cell % self.targets]
         out: Int64 = np.where(head == NEVER, NEVER, at)
         return out
+
+    def take_over(self, old: "Cells", rows: Index, columns: Index) -> None:
+        """Takes over the evidence of common cells; -1 marks agents and targets that `old` did not have."""
+        mine, theirs = common_cells(rows, columns, old.targets)
+        same = old.interval_us[theirs % max(old.targets, 1)] == self.interval_us[mine % max(self.targets, 1)]
+        mine, theirs = mine[same], theirs[same]
+        for name in ("rounds", "head", "phase_us", "floor_us"):
+            getattr(self, name)[mine] = getattr(old, name)[theirs]
+
+
+def common_cells(rows: Index, columns: Index, old_targets: int) -> tuple[Index, Index]:
+    """The flat cells that two fleets have in common, in the new one's numbers and in the old one's."""
+    here, there = np.flatnonzero(rows >= 0), np.flatnonzero(columns >= 0)
+    mine = (here[:, None] * columns.size + there[None, :]).reshape(-1)
+    theirs = (rows[here][:, None] * old_targets + columns[there][None, :]).reshape(-1)
+    return mine, theirs

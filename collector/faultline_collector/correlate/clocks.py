@@ -56,3 +56,9 @@ class Clocks:
         for row in agent[self._count[agent] < KEPT]:
             self.median_us[row] = np.median(self._delays[row, : self._count[row]])
         self._judged[agent] = self._count[agent]
+
+    def take_over(self, old: "Clocks", rows: Index) -> None:
+        """Takes over the clocks of common agents; -1 marks agents that `old` did not have."""
+        here = np.flatnonzero(rows >= 0)
+        for name in ("_delays", "_count", "_judged", "median_us"):
+            getattr(self, name)[here] = getattr(old, name)[rows[here]]

@@ -9,11 +9,11 @@ from faultline.columns import TOTAL, Flag
 from faultline.outcomes import Outcome
 from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.causes import Cause
-from faultline_collector.correlate.cells import NEVER, ROUNDS, Cells
+from faultline_collector.correlate.cells import NEVER, ROUNDS, Cells, common_cells
 from faultline_collector.correlate.clocks import Clocks
 from faultline_collector.correlate.engine import Health, Standing
 from faultline_collector.correlate.explain import Explainer
-from faultline_collector.correlate.layout import Layout, lay_out
+from faultline_collector.correlate.layout import Index, Layout, lay_out
 from faultline_collector.correlate.life import (
     CHANGE_TICKS,
     CONFIRM_NATS,
@@ -288,6 +288,7 @@ class Detector:
         self._note(child)
 
     def _age(self, live: Live, now_us: int) -> None:
+        live.supported_us = live.supported_us or now_us
         hold_us = self._hold_us(live)
         found = recovery(live, self._cells, self._base, self._layout, now_us, hold_us)
         state = live.outage.state
@@ -372,7 +373,7 @@ class Detector:
         lost = self._silence.lost(now_us)
         for live in [live for live in self._live if live.is_silence]:
             gone = lost[live.silent] | ~self._silence.known(live.silent)
-            if gone.mean() <= 1.0 - self.settings.probed_again:
+            if not gone.size or gone.mean() <= 1.0 - self.settings.probed_again:
                 self._end_silence(live, now_us)
             elif live.outage.state is State.SUSPECTED and self._has_held(live, now_us):
                 self._move(live, State.CONFIRMED, now_us)
@@ -445,17 +446,39 @@ class Detector:
             bad=rectangle.copy(),
             rate=0.96 if outage.severity == "down" else 0.35,
             since_us=outage.changed_us,
-            supported_us=outage.changed_us,
+            supported_us=0,
             interval_us=int(layout.interval_us.max()) if targets else 0,
             silent=silent,
         )
 
     def refit(self, fleet: Fleet) -> None:
-        """Goes on with another fleet."""
-        old = self.outages()
+        """Goes on with another fleet; what agents and targets have in common keeps its evidence."""
+        old, cells, base, clocks = self._layout, self._cells, self._base, self._clocks
+        silence, recent, open_now = self._silence, self._recent, self._live
         self._fit(lay_out(fleet))
-        self._live = [self._revive(outage) for outage in old]
+        layout = self._layout
+        rows = np.array([old.rows.get(a, -1) for a in layout.agent_ids], np.intp)
+        columns = np.array([old.columns.get(t, -1) for t in layout.target_ids], np.intp)
+        mine, theirs = common_cells(rows, columns, old.shape[1])
+        self._cells.take_over(cells, rows, columns)
+        self._base.take_over(base, mine, theirs)
+        self._clocks.take_over(clocks, rows)
+        self._silence.take_over(silence, rows)
+        place = np.full(old.shape[0] * old.shape[1], -1, np.intp)
+        place[theirs] = mine
+        recent.cell = place[recent.cell]
+        recent.keep(recent.cell >= 0)
+        self._recent = recent
+        self._live = [self._moved_to(live, rows, mine, theirs) for live in open_now]
         self._closed = []
+
+    def _moved_to(self, live: Live, rows: Index, mine: Index, theirs: Index) -> Live:
+        rectangle, bad = self._nothing.copy(), self._nothing.copy()
+        if not live.is_silence:
+            rectangle[mine], bad[mine] = live.rectangle[theirs], live.bad[theirs]
+        live.rectangle, live.bad = rectangle, bad
+        live.silent = np.flatnonzero(np.isin(rows, live.silent)) if live.is_silence else live.silent
+        return live
 
     def outages(self) -> tuple[Outage, ...]:
         """All open outages."""

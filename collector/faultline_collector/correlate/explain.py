@@ -1,6 +1,6 @@
 """The fewest causes that explain the failures: greedily the best one, then the best of what it leaves."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -95,6 +95,9 @@ class Explainer:
             moment.recent, self._base, moment.now_us, moment.masked, moment.bursts, moment.news
         )
         bounds = [(bound - self._cost(family), family) for bound, family in bounds]
+        looked = {family for _, family in bounds}
+        if moment.news is None:
+            bounds += [(np.inf, family) for family in self._known(moment) if family not in looked]
         bounds.sort(key=lambda b: (-b[0], b[1]))
         found: list[Cause] = []
         best = 0.0
@@ -111,6 +114,23 @@ class Explainer:
                 found.append(cause)
                 best = max(best, self._rank(cause, moment))
         return sorted(found, key=lambda c: (-self._rank(c, moment), c.key, c.form))
+
+    def _known(self, moment: Moment) -> list[Family]:
+        """The families of what is open already: they are always weighed."""
+        layout = self._layout
+        words: dict[str, tuple[str, Sequence[str]]] = {
+            "service": ("service", layout.services),
+            "provider": ("provider", layout.providers),
+            "asn": ("network", [str(asn) for asn in layout.asns]),
+            "region": ("region", layout.regions),
+            "agent": ("agent", layout.agent_ids),
+        }
+        found = []
+        for _, kind, name in sorted(moment.known):
+            family, names = words.get(kind, ("", ()))
+            if name in names:
+                found.append((family, names.index(name)))
+        return found
 
     def _forget(self, moment: Moment, best: Cause) -> None:
         """Drops what was weighed with cells that the best cause now explains."""

@@ -120,8 +120,9 @@ class Screen:
         size = pairs.size * WINDOWS
         count = np.bincount(at, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)[..., None]
         worth = np.bincount(at, weights=value, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)[..., None]
-        fit = np.minimum(worth + count * LOG_FAIL, MOST_NATS)
+        fit = worth + count * LOG_FAIL
         said = np.clip(fit - bursts[pairs % agents, None, None], np.minimum(fit, 0.0), cap)
+        fit = np.minimum(fit, MOST_NATS)
         groups, starts = np.unique(pairs // agents, return_index=True)
         failed = np.add.reduceat(count, starts, axis=0)
         fine = rates[groups, None, None] * self._windows[:, None] - failed

@@ -54,6 +54,12 @@ class Silence:
         self._unwell_since_us: Int64 = np.zeros(layout.shape[0], np.int64)
         self._forgotten_us: Int64 = np.full(layout.shape[0], NEVER_HEARD, np.int64)
 
+    def take_over(self, old: "Silence", rows: Index) -> None:
+        """Takes over what was heard of common agents; -1 marks agents that `old` did not have."""
+        here = np.flatnonzero(rows >= 0)
+        for name in ("heard_us", "_well_us", "_unwell_us", "_unwell_since_us", "_forgotten_us"):
+            getattr(self, name)[here] = getattr(old, name)[rows[here]]
+
     def hear(self, agent: Index, at_us: Int64) -> None:
         """Notes deliveries."""
         np.maximum.at(self.heard_us, agent, at_us)

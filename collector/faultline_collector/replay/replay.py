@@ -8,7 +8,7 @@ from faultline.ranges import Ranges
 from faultline_collector.correlate.detector import Detector
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Outage
-from faultline_collector.replay.trace import CHUNK, Trace, read_results
+from faultline_collector.replay.trace import CHUNK, Trace, last_start_us, read_results
 from faultline_collector.results import Mask, ResultBatch
 
 SECOND_US = 1_000_000
@@ -61,7 +61,7 @@ def replay(
 ) -> list[Outage]:
     """Every outage that could ever be read, in its final state, in order of detection."""
     detector = Detector(trace.fleet, settings)
-    clock = _Clock(detector, trace.end_us)
+    clock = _Clock(detector, last_start_us(trace))
     now_us = trace.start_us
     for results in _deduplicated(trace, chunk, progress):
         seconds = np.maximum(results.received_us, now_us) - trace.start_us

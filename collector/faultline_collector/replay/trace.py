@@ -132,6 +132,24 @@ def _target(row: Mapping[str, str]) -> Target:
     )
 
 
+def last_start_us(trace: Trace) -> int:
+    """When the fleet's probing ended, by the agents' clocks: after it silence means nothing."""
+    query = (
+        "SELECT median(last) FROM "
+        "(SELECT max(epoch_us(started_at)) AS last FROM read_parquet(?) GROUP BY agent_id)"
+    )
+    with duckdb.connect(":memory:", config={"threads": "1"}) as database:
+        try:
+            found = database.execute(query, [str(trace.folder / "results.parquet")]).fetchone()
+        except duckdb.Error as error:
+            raise _unreadable(trace, error) from error
+    return trace.end_us if found is None or found[0] is None else min(trace.end_us, int(found[0]))
+
+
+def _unreadable(trace: Trace, error: Exception) -> BadTrace:
+    return BadTrace(f"{trace.folder / 'results.parquet'} cannot be read: {_first_line(error)}")
+
+
 def read_results(trace: Trace, chunk: int = CHUNK) -> Iterator[ResultBatch]:
     """Streams the results in order of receipt, `chunk` rows at a time."""
     with duckdb.connect(":memory:", config={"threads": "1"}) as database:
