@@ -1,0 +1,209 @@
+"""Silent and unwell agents: evidence about themselves and their way to the collector, never about targets."""
+
+import numpy as np
+import pytest
+
+from faultline.columns import Flag
+from faultline.outcomes import Outcome
+from faultline_collector.correlate.engine import Health
+from faultline_collector.correlate.settings import EngineSettings
+from faultline_collector.outages import Scope, State
+from tests.collector.correlate.worlds import EPOCH_US, World, lab_fleet
+
+WARM_S = 30
+
+
+@pytest.fixture
+def world() -> World:
+    """A fleet that has been heard for half a minute."""
+    return World(lab_fleet()).run(WARM_S)
+
+
+def test_silence_of_all_is_the_collector_and_nothing_else(world: World) -> None:
+    """When everybody falls silent the collector is out; it resolves when they are heard again."""
+    everyone = {a.id for a in world.fleet.agents}
+    world.silent = everyone
+    world.run(40)
+    assert world.told() == [(Scope.COLLECTOR, "collector")]
+    assert all(s.health is Health.UNKNOWN for s in world.detector.standings(world.now_us))
+    world.silent = set()
+    world.run(20)
+    assert world.told() == [(Scope.COLLECTOR, "collector")]
+    assert world.states() == {State.RESOLVED}
+
+
+def test_a_part_of_all_places_is_the_collector_too(world: World) -> None:
+    """A third of the agents of all countries falling silent together is the collector's way, not many regions."""
+    world.silent = {a.id for a in world.fleet.agents if a.id.endswith("-1")}
+    world.silent |= {a.id for a in world.fleet.agents if a.region.endswith("r0")} - {"c0-r0-0"}
+    world.run(30)
+    assert [scope for scope, _ in world.told()] == [Scope.COLLECTOR]
+
+
+def test_an_isolated_collector_closes_nothing(world: World) -> None:
+    """What was open before the isolation is open after it."""
+    fault = lambda agent, target, at: Outcome.HTTP if target.service == "s01" else None  # noqa: E731
+    world.run(20, fault)
+    world.silent = {a.id for a in world.fleet.agents}
+    world.run(60, fault)
+    assert {o.scope for o in world.open()} == {Scope.GLOBAL, Scope.COLLECTOR}
+    world.silent = set()
+    world.run(10, fault)
+    assert {o.scope for o in world.open()} == {Scope.GLOBAL}
+
+
+def test_a_silent_region_is_a_network_outage(world: World) -> None:
+    """All agents of one region falling silent is that region's access, layer silence."""
+    world.silent = {a.id for a in world.fleet.agents if a.region == "c1-r2"}
+    world.run(40)
+    (outage,) = world.open()
+    assert (outage.scope, outage.subject.id, outage.layer) == (Scope.NETWORK, "c1-r2", "silence")
+    assert outage.regions == ("c1-r2",)
+    world.silent = set()
+    world.run(20)
+    assert world.states() == {State.RESOLVED}
+
+
+def test_one_silent_agent_is_its_own_outage_after_long(world: World) -> None:
+    """A single silent agent is no news for minutes, and then one agent outage."""
+    world.silent = {"c1-r1-1"}
+    world.run(60)
+    assert world.told() == []
+    world.run(150)
+    assert world.told() == [(Scope.AGENT, "c1-r1-1")]
+
+
+def test_one_unwell_agent_is_one_agent_outage(world: World) -> None:
+    """An agent whose results turn inconclusive is one agent outage, no target's, and resolves when it is well."""
+    world.run(20, lambda agent, target, at: Outcome.INCONCLUSIVE if agent.id == "c2-r0-1" else None)
+    assert world.told() == [(Scope.AGENT, "c2-r0-1")]
+    assert world.open()[0].state is State.CONFIRMED
+    world.run(20)
+    assert world.states() == {State.RESOLVED}
+
+
+def test_a_heartbeat_alone_says_unwell(world: World) -> None:
+    """Heartbeats that say unwell, while nothing is delivered, make an agent outage."""
+    world.silent = {"c2-r0-1"}
+    for _ in range(10):
+        world.detector.contact("c2-r0-1", world.now_us, well=False)
+        world.detector.contact("nobody", world.now_us, well=False)
+        world.run(1)
+    assert world.told() == [(Scope.AGENT, "c2-r0-1")]
+
+
+def test_unwell_agents_of_one_network_are_the_network(world: World) -> None:
+    """When all agents of a network find themselves unwell the network is out."""
+    world.run(20, lambda agent, target, at: Outcome.INCONCLUSIVE if agent.asn == 302 else None)
+    assert (Scope.NETWORK, "302") in world.told()
+    assert {o.scope for o in world.open()} == {Scope.NETWORK}
+
+
+def test_heartbeats_keep_an_idle_agent_from_being_silent(world: World) -> None:
+    """An agent that has nothing to deliver but sends heartbeats is not silent."""
+    world.silent = {a.id for a in world.fleet.agents}
+    for _ in range(60):
+        for agent in world.fleet.agents:
+            world.detector.contact(agent.id, world.now_us, well=True)
+        world.run(1)
+    assert world.told() == []
+
+
+def test_saturated_results_weigh_nothing(world: World) -> None:
+    """Failures measured while saturated open nothing."""
+    rows = [
+        (a.id, t.id, world.now_s, Outcome.TIMEOUT) for a in world.fleet.agents for t in world.fleet.targets
+    ]
+    world.detector.observe(world.batch(rows, flags=int(Flag.SATURATED)))
+    assert world.detector.tick(world.now_us + 1_000_000) == ()
+
+
+def test_a_backlog_of_failures_is_history_and_no_alarm(world: World) -> None:
+    """Failures that come a minute late amend history and open nothing."""
+    rows = [
+        (a.id, t.id, world.now_s - 60 + t.interval_s * k, Outcome.TIMEOUT)
+        for a in world.fleet.agents
+        for t in world.fleet.targets
+        for k in range(4)
+    ]
+    world.detector.observe(world.batch(rows, delay_s=62))
+    world.run(5)
+    assert world.told() == []
+
+
+def test_restored_outages_keep_their_ids_and_resolve() -> None:
+    """After a restart open outages keep their ids, and end when the evidence says so."""
+    fault = lambda agent, target, at: Outcome.HTTP if target.service == "s01" else None  # noqa: E731
+    world = World(lab_fleet()).run(WARM_S)
+    world.run(20, fault)
+    world.silent = {a.id for a in world.fleet.agents if a.region == "c1-r2"}
+    world.run(40, fault)
+    before = {o.id for o in world.open()}
+    assert len(before) == 2
+    again = World(world.fleet)
+    again.now_s, again.silent = world.now_s + 5, world.silent
+    again.detector.restore((*world.open(), world.open()[0].with_state(State.RESOLVED, world.now_us)))
+    again.run(15, fault)
+    assert {o.id for o in again.detector.outages()} == before
+    again.silent = set()
+    again.run(60)
+    assert again.detector.outages() == ()
+    assert {o.id for o in again.last.values()} == before
+
+
+def test_agents_that_do_not_come_back_after_isolation_are_not_paged(world: World) -> None:
+    """Agents that are late to return after the collector's isolation are taken for explained."""
+    world.silent = {a.id for a in world.fleet.agents}
+    world.run(30)
+    world.silent = {a.id for a in world.fleet.agents if a.region == "c0-r0"}
+    world.run(30)
+    assert world.told() == [(Scope.COLLECTOR, "collector")]
+
+
+def test_standings_say_what_is_known(world: World) -> None:
+    """A service is suspected, then down, where its outage is; fine elsewhere; unknown where nobody is fresh."""
+    fault = lambda agent, target, at: (  # noqa: E731
+        Outcome.HTTP if target.service == "s01" and agent.region in ("c0-r0", "c0-r1") else None
+    )
+    seen: dict[str, set[Health]] = {"c0-r0": set(), "c3-r1": set()}
+    for _ in range(25):
+        world.run(1, fault)
+        for standing in world.detector.standings(world.now_us):
+            if standing.service == "s01" and standing.region in seen:
+                seen[standing.region].add(standing.health)
+    assert seen["c0-r0"] >= {Health.OK, Health.SUSPECTED, Health.DOWN}
+    assert Health.DOWN not in seen["c3-r1"]
+    later = world.detector.standings(world.now_us + 60_000_000)
+    assert {s.health for s in later} == {Health.UNKNOWN}
+    assert {s.agents_fresh for s in later} == {0}
+
+
+def test_refit_keeps_what_is_common(world: World) -> None:
+    """With a target and an agent less, an open outage goes on under its id and is resolved in the end."""
+    fault = lambda agent, target, at: Outcome.HTTP if target.service == "s01" else None  # noqa: E731
+    world.run(20, fault)
+    (before,) = world.open()
+    world.silent = {"c3-r2-2"}
+    world.run(12, fault)
+    old = world.fleet
+    world.fleet = type(old)(
+        old.regions, old.networks, old.providers, old.services, old.agents[:-1], old.targets[:-1]
+    )
+    world.detector.refit(world.fleet)
+    world.run(5, fault)
+    assert [o.id for o in world.detector.outages()] == [before.id]
+    world.run(30)
+    assert world.last[before.id].state is State.RESOLVED
+
+
+def test_an_empty_fleet_is_quiet() -> None:
+    """Without agents or targets nothing is told, and nothing breaks."""
+    world = World(type(lab_fleet())())
+    assert world.detector.tick(EPOCH_US) == ()
+    assert world.detector.standings(EPOCH_US) == ()
+    full = World(lab_fleet(countries=1, services=1))
+    world.detector.observe(full.second(0, lambda agent, target, at: None))
+    full.detector.observe(World(lab_fleet(countries=2, services=2)).second(0, lambda agent, target, at: None))
+    assert full.detector.tick(EPOCH_US + 1_000_000) == ()
+    assert isinstance(full.detector.settings, EngineSettings)
+    assert np.all(full.detector.outages() == ())
