@@ -32,7 +32,9 @@ class HttpProbe(Probe):
     target_form: ClassVar[str] = "URL"
 
     url: str = Field(
-        pattern=r"^https?://[^\s/?#]", max_length=2000, description="What to request, http:// or https://."
+        pattern=r"^https?://[^\s\x00-\x1f/?#][^\s\x00-\x1f]*$",
+        max_length=2000,
+        description="What to request, http:// or https://.",
     )
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field(
         default="GET", description="Method of the request."
@@ -144,7 +146,7 @@ class HttpProbe(Probe):
         if wrong := self._wrong_content(answer):
             return Outcome.CONTENT, wrong
         if self.certificate_days and answer.certificate:
-            return _judge_certificate(answer.certificate, self.certificate_days)
+            return judge_certificate(answer.certificate, self.certificate_days)
         return Outcome.OK, ""
 
     def _wrong_content(self, answer: Answer) -> str:
@@ -173,8 +175,12 @@ def _follow(request: Request, status: int, url: str) -> Request:
         raise ProbeFailed(Outcome.HTTP, f"redirected to where it cannot go: {error}") from error
 
 
-def _judge_certificate(certificate: Mapping[str, str], days: int) -> tuple[Outcome, str]:
-    ends = ssl.cert_time_to_seconds(certificate["Expire date"])
+def judge_certificate(certificate: Mapping[str, str], days: int) -> tuple[Outcome, str]:
+    """Whether a certificate, as libcurl tells it, is valid for so many more days."""
+    try:
+        ends = ssl.cert_time_to_seconds(certificate.get("Expire date", ""))
+    except ValueError:
+        return Outcome.INCONCLUSIVE, "the certificate's end cannot be read"
     left = max(0, int((ends - time()) // 86_400))
     if left >= days:
         return Outcome.OK, ""

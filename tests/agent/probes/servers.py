@@ -154,6 +154,7 @@ class NameServer:
     truncated: set[str] = field(default_factory=set)
     raw: dict[str, bytes] = field(default_factory=dict)
     lose: int = 0
+    garble: Callable[[bytes], bytes] = bytes
     asked: list[str] = field(default_factory=list)
     port: int = 0
 
@@ -177,7 +178,7 @@ class NameServer:
             response.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *found))
         elif not any(known == name for known, _ in self.records):
             response.set_rcode(self.rcodes.get(name, dns.rcode.NXDOMAIN))
-        return response.to_wire()
+        return self.garble(response.to_wire())
 
     @property
     def address(self) -> str:

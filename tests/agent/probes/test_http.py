@@ -297,6 +297,8 @@ async def test_policy_is_asked_again_after_a_redirect(site: Website, port: int) 
 BAD = {
     "ftp://x/": "should match",
     "http://": "should match",
+    "http://x/a b": "should match",
+    "http://x/\x00": "should match",
     "http://x:70000/": "the URL cannot be understood",
     "http://ü..x/": "is not a host name",
 }

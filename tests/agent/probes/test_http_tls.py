@@ -3,7 +3,7 @@
 import pytest
 
 from faultline.outcomes import Outcome
-from faultline_agent.probes.http import HttpProbe
+from faultline_agent.probes.http import HttpProbe, judge_certificate
 from faultline_agent.probes.probe import Finding
 from faultline_agent.probes.tools import ProbeTools
 from tests.agent.probes.certificates import Authority
@@ -98,3 +98,9 @@ async def test_missing_file_of_authorities_is_inconclusive(tools: ProbeTools, au
     finding = await find(tools, authority, ca_file="/nowhere.pem")
     assert finding.outcome is Outcome.INCONCLUSIVE
     assert "the file of authorities cannot be read" in finding.detail
+
+
+def test_certificate_without_a_readable_end_is_inconclusive() -> None:
+    """A year beyond 9999, say."""
+    outcome, said = judge_certificate({"Expire date": "Jan  1 00:00:00 12026 GMT"}, 14)
+    assert (outcome, said) == (Outcome.INCONCLUSIVE, "the certificate's end cannot be read")

@@ -132,7 +132,7 @@ class Answer:
     """What came back."""
 
     status: int = 0
-    redirect: str | None = None
+    redirect: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
     certificate: dict[str, str] = field(default_factory=dict)
@@ -259,10 +259,10 @@ class Exchange:
     def _finish(self, handle: pycurl.Curl) -> None:
         answer = self.answer
         answer.status = handle.getinfo(pycurl.RESPONSE_CODE)
-        answer.redirect = handle.getinfo(pycurl.REDIRECT_URL)
+        answer.redirect = _text(handle.getinfo_raw(pycurl.REDIRECT_URL) or b"")
         if self._secure and (self._wants.certificate or self._tools.story):
-            chain = handle.getinfo(pycurl.INFO_CERTINFO)
-            answer.certificate = dict(chain[0]) if chain else {}
+            chain = handle.getinfo_raw(pycurl.INFO_CERTINFO)
+            answer.certificate = {_text(name): _text(said) for name, said in chain[0]} if chain else {}
         if self._tools.story:
             self._tell(self._tools.story, handle)
 
@@ -303,7 +303,7 @@ class Exchange:
         if code == pycurl.E_COULDNT_CONNECT and (number := handle.getinfo(pycurl.OS_ERRNO)):
             return sockets.failed(number, f"connecting to {self._place}")
         outcome, said = CODES.get(code, (Outcome.INCONCLUSIVE, f"libcurl ended with code {code}"))
-        reason = f" ({_reason(handle.errstr())})" if code in EXPLAINED else ""
+        reason = f" ({_reason(_text(handle.errstr_raw()))})" if code in EXPLAINED else ""
         return ProbeFailed(outcome, f"{self._place}: {said}{reason}")
 
 
@@ -318,6 +318,11 @@ def _ascii_url(url: str, at: Endpoint) -> str:
 
 _URL_SAFE = ":/?#[]@!$&'()*+,;=%~"
 """Characters of a URL that stay as they are; all others beyond ASCII are percent-encoded (RFC 3987, 3.1)."""
+
+
+def _text(said: bytes) -> str:
+    """What the other side said, which need not be UTF-8."""
+    return said.decode("utf-8", "replace")
 
 
 def _reason(text: str) -> str:
