@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
-from faultline_collector.lab.processes import program
+from faultline_collector.lab.processes import dies_with_parent, program
 
 OPEN = ("suspected", "confirmed", "recovering")
 _POLL_S = 0.2
@@ -36,6 +36,7 @@ class Demo:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=dies_with_parent(),
             )
         self.started = time.monotonic()
         self.web = ""

@@ -69,7 +69,7 @@ class Crew:
                 stderr=words,
                 env={**os.environ, **self._environment},
                 start_new_session=True,
-                preexec_fn=_dies_with_parent(),
+                preexec_fn=dies_with_parent(),
             )
         process = self._processes[name] = Process(name, child, log)
         return process
@@ -99,7 +99,7 @@ def _await_all(processes: Sequence[Process], grace_s: float) -> None:
             process.child.wait()
 
 
-def _dies_with_parent() -> Callable[[], None] | None:
+def dies_with_parent() -> Callable[[], None] | None:
     """Lets the kernel end a child whose parent was killed (Linux)."""
     if sys.platform != "linux":
         return None

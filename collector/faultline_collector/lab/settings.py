@@ -69,7 +69,7 @@ def _target(part: Part, wiring: Wiring) -> dict[str, Any]:
 
 def _web(part: Part, wiring: Wiring) -> dict[str, Any]:
     url = f"{part.transport}://{part.name}:{part.port}/"
-    settings: dict[str, Any] = {"kind": "http", "url": url, "body_contains": page(part)}
+    settings: dict[str, Any] = {"kind": "http", "url": url, "body_contains": page(part), "family": "4"}
     if part.transport == "https":
         settings["ca_file"] = str(wiring.authority)
     if part.id == "login":
@@ -78,7 +78,7 @@ def _web(part: Part, wiring: Wiring) -> dict[str, Any]:
 
 
 def _tcp(part: Part, _: Wiring) -> dict[str, Any]:
-    return {"kind": "tcp", "host": part.name, "port": part.port, "expect": page(part)}
+    return {"kind": "tcp", "host": part.name, "port": part.port, "expect": page(part), "family": "4"}
 
 
 def _dns(part: Part, _: Wiring) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def agent_settings(world: World, vantage: Vantage, folder: Path, interval_s: flo
         "spool": {"path": str(folder / "spool.db"), "max_bytes": "16MiB", "max_age": "1d"},
         "resolvers": [resolver],
         "references": {
-            "every": f"{max(1000, round(interval_s * 1000 / 2))}ms",
+            "every": f"{round(interval_s * 1000)}ms",
             "targets": [
                 {"kind": "tcp", "host": world.gateway(vantage), "port": REFERENCE_PORT},
                 {"kind": "tcp", "host": world.upstream(vantage), "port": REFERENCE_PORT},
