@@ -24,6 +24,9 @@ from faultline_collector.presence import Presence
 KEPT_US = 24 * 3600 * 1_000_000
 """How long an outage stays on the board after its end."""
 
+BEAT_US = 5_000_000
+"""How long readers may hear nothing from a board that is published to."""
+
 
 class Board:
     """Takes what each tick found and holds the answers to it; all in the event loop.
@@ -43,6 +46,7 @@ class Board:
         self._presences: Mapping[str, Presence] = {}
         self._ended: dict[str, Outage] = {}
         self._now_us = 0
+        self._told_us = 0
         self._rows: list[OutageAnswer] = []
         self._last: StateAnswer | None = None
         self._show(0)
@@ -103,9 +107,11 @@ class Board:
         self.turn += bool(changed)
         for outage in changed:
             row = outage_answer(outage).model_dump_json().encode()
-            self.events.send(event("outage", row, outage=outage))
+            self._tell(event("outage", row, outage=outage))
         if forgotten or changed or self._picture != before:
             self._show(now_us)
+        if now_us - self._told_us >= BEAT_US:
+            self._tell(event("beat", b'{"at":"%s"}' % str(iso(now_us)).encode()))
 
     def close(self) -> None:
         """Ends every stream of events; call it before the web server stops."""
@@ -135,7 +141,11 @@ class Board:
         self._rows = answer.outages
         self.outages.expire()
         self.open_outages.expire()
-        self.events.send(self._state_event)
+        self._tell(self._state_event)
+
+    def _tell(self, change: Event) -> None:
+        self._told_us = self._now_us
+        self.events.send(change)
 
     def _answer(self, now_us: int) -> StateAnswer | None:
         listed = [*self._picture.open_outages, *self._ended.values()]

@@ -54,7 +54,7 @@ class Client:
                 yield row
 
     def changes(self) -> Iterator[Change]:
-        """The stream of events until it ends; raises Unanswered."""
+        """States and outages as they come, until the stream ends; raises Unanswered."""
         with (
             self._sentences(),
             self._http.stream("GET", "/api/v1/events", timeout=_STREAM_TIMEOUT) as answer,
@@ -65,7 +65,7 @@ class Client:
                 field, _, value = line.partition(": ")
                 if field == "event":
                     name = value
-                elif field == "data":
+                elif field == "data" and name != "beat":
                     yield Change(name, json.loads(value))
 
     def close(self) -> None:

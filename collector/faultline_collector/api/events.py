@@ -12,6 +12,9 @@ from faultline_collector.outages import Outage
 HEARTBEAT = b": heartbeat\n\n"
 """A comment that keeps proxies from closing an idle stream."""
 
+SUPERSEDED = frozenset({"state", "beat"})
+"""Events of which only the newest is worth reading."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
@@ -33,7 +36,7 @@ class TooManyReaders(Exception):
 
 
 class Reader:
-    """What waits for one reader. A newer state takes the place of an older one that was not yet read."""
+    """What waits for one reader. A newer state or beat takes the place of an older one that was not read."""
 
     __slots__ = ("_closed", "_events", "_metrics", "_most", "_wake")
 
@@ -49,7 +52,7 @@ class Reader:
 
     def push(self, change: Event) -> None:
         """Queues a change; drops and counts what a slow reader must lose."""
-        stale = next((e for e in self._events if e.name == change.name == "state"), None)
+        stale = next((e for e in self._events if e.name == change.name and e.name in SUPERSEDED), None)
         if stale is not None:
             self._drop(stale)
         elif len(self._events) >= self._most:

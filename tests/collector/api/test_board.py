@@ -43,6 +43,16 @@ def test_a_tick_without_change_keeps_the_very_same_bytes(world: World) -> None:
     assert world.board.state is before
 
 
+def test_readers_of_a_quiet_board_hear_a_beat(world: World) -> None:
+    """Who watches a quiet world can tell it from a collector that no longer judges."""
+    world.publish()
+    with world.board.events.reader() as reader:
+        for tick in range(1, 12):
+            world.publish(at_us=NOW_US + tick * SECOND_US)
+        assert len(reader) == 1
+        assert reader.pop().wire.startswith(b'event: beat\ndata: {"at":"')
+
+
 def test_a_tick_that_changes_only_what_the_map_does_not_show_keeps_the_bytes(world: World) -> None:
     """New evidence for the same outage is no news for the map."""
     world.publish(open_now=[outage()])

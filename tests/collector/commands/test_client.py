@@ -10,7 +10,7 @@ import pytest
 
 from faultline_collector.api.client import Client, Unanswered, is_loopback
 from tests.collector.api.serving import PATIENCE_S, Served, serving
-from tests.collector.api.worlds import make_world, outage
+from tests.collector.api.worlds import NOW_US, SECOND_US, make_world, outage
 
 
 @pytest.fixture
@@ -32,11 +32,12 @@ def saying() -> Iterator[tuple[str, list[bytes]]]:
 
 
 def test_changes_are_followed_until_the_stream_ends(served: Served) -> None:
-    """Events by name with their content; heartbeats are passed over."""
+    """Events by name with their content; beats are passed over."""
     served.publish()
     with Client(served.url) as client:
         changes = client.changes()
         assert next(changes).name == "state"
+        served.publish(at_us=NOW_US + 6 * SECOND_US)
         served.publish(open_now=[outage()], changed=[outage()])
         change = next(changes)
         assert (change.name, change.data["id"]) == ("outage", "o-1")
