@@ -13,11 +13,18 @@ from faultline_collector.config import load_config
 from faultline_collector.registry.registry import Registry
 
 READY_S = 100
+HEALTHY = ("games", "mail", "maps", "news", "video", "weather")
 PROGRAM = Path(sys.executable).with_name("faultline")
 
 
+def component(name: str) -> dict[str, Any]:
+    """A component of one target of the same name."""
+    target = {"id": name, "kind": "http", "interval": "5s", "url": "http://127.0.0.1:9/"}
+    return {"id": name, "targets": [target]}
+
+
 def settings(place: Path) -> dict[str, Any]:
-    """A collector's configuration: two regions, one service of two components."""
+    """A collector's configuration: two regions, twitter, and services beside it."""
     return {
         "store": f"duckdb://{place}/results.duckdb",
         "registry": f"sqlite:///{place}/registry.db",
@@ -28,18 +35,8 @@ def settings(place: Path) -> dict[str, Any]:
         ],
         "networks": [{"asn": 64500 + i, "name": f"Net {i}"} for i in range(3)],
         "services": [
-            {
-                "id": "twitter",
-                "components": [
-                    {
-                        "id": name,
-                        "targets": [
-                            {"id": name, "kind": "http", "interval": "5s", "url": "http://127.0.0.1:9/"}
-                        ],
-                    }
-                    for name in ("api", "web")
-                ],
-            }
+            *({"id": name, "components": [component(name)]} for name in HEALTHY),
+            {"id": "twitter", "components": [component("api"), component("web")]},
         ],
     }
 

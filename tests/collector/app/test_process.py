@@ -18,7 +18,7 @@ from faultline_collector.results import concatenate
 from faultline_collector.stores import open_store
 from faultline_collector.stores.store import ResultQuery
 from tests.collector.app.agents import ScriptedAgent
-from tests.collector.app.process import CollectorProcess, settings
+from tests.collector.app.process import HEALTHY, CollectorProcess, settings
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -52,14 +52,14 @@ async def test_a_collector_starts_serves_reloads_and_ends(collector: CollectorPr
     await until(lambda: collector.get("/healthz")["ok"])
     assert 'faultline_results_total{fate="stored"} 20.0' in collector.text("/metrics")
     changed = settings(collector.place)
-    changed["services"][0]["components"].pop()
+    changed["services"].pop()
     collector.write(changed)
     collector.tell(signal.SIGHUP)
-    await until(lambda: len(collector.get("/api/v1/targets")["targets"]) == 1)
+    await until(lambda: len(collector.get("/api/v1/targets")["targets"]) == len(HEALTHY))
     collector.write(NO_SERVICES)
     collector.tell(signal.SIGHUP)
     await until(lambda: "configuration is not taken over" in collector.log)
-    assert len(collector.get("/api/v1/targets")["targets"]) == 1
+    assert len(collector.get("/api/v1/targets")["targets"]) == len(HEALTHY)
     collector.tell(signal.SIGTERM)
     collector.tell(signal.SIGINT)
     assert collector.wait() == 0
@@ -97,9 +97,11 @@ async def test_nothing_is_lost_or_doubled_by_kill_9(collector: CollectorProcess)
 
 
 async def probe_twitter(agents: list[ScriptedAgent], rounds: int, outcome: int) -> None:
-    """All agents probe both targets, one round a second, and deliver."""
+    """All agents probe all targets, one round a second; only twitter is not fine."""
     for _ in range(rounds):
         for agent in agents:
+            for name in HEALTHY:
+                agent.record(1, target=name)
             agent.record(1, target="web", outcome=outcome)
             agent.record(1, target="api", outcome=outcome)
         await asyncio.gather(*(asyncio.wait_for(agent.deliver(), 60) for agent in agents))

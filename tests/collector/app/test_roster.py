@@ -12,7 +12,7 @@ from faultline_collector.fleet import Fleet
 from faultline_collector.registry.database import RegistryError
 from faultline_collector.registry.registry import Registry
 from faultline_collector.roster import Roster
-from tests.collector.app.process import settings
+from tests.collector.app.process import HEALTHY, settings
 
 
 class Bench:
@@ -51,11 +51,11 @@ async def test_an_agent_that_was_added_is_told_once(bench: Bench) -> None:
 
 async def test_a_good_configuration_is_taken_over_whole(bench: Bench) -> None:
     """After a reload the fleet is what the file says."""
-    bench.data["services"][0]["components"].pop()
+    bench.data["services"].pop()
     bench.data["retention"] = {"raw": "3d"}
     bench.write()
     await bench.roster.reload()
-    assert [target.id for target in bench.roster.fleet.targets] == ["api"]
+    assert [target.id for target in bench.roster.fleet.targets] == list(HEALTHY)
     assert bench.roster.config.retention.raw.days == 3
     assert len(bench.told) == 1
 
