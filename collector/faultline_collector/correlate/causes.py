@@ -16,6 +16,7 @@ from faultline_collector.correlate.nulls import alone, burst, flaky
 from faultline_collector.correlate.screen import MOST_NATS
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Scope, Subject
+from faultline_collector.results import Mask
 
 LEAKS = np.array([0.97, 0.5])
 """Share of a group's agents that a cause really hits."""
@@ -186,7 +187,7 @@ class _Sums:
         each = self._settings.costs.each_region
         worth = np.maximum(self._own - each, 0)
         rate, leak = (int(i) for i in np.unravel_index(int(worth.sum(axis=0).argmax()), worth.shape[1:]))
-        hit = np.flatnonzero(worth[:, rate, leak] > 0)
+        hit = np.flatnonzero((worth[:, rate, leak] > 0) & self._several_speak(rate, leak))
         if not hit.size or hit.size == np.unique(self._codes).size:
             return None
         cost = self._form.cost + self._settings.costs.some_regions + each * hit.size
@@ -195,6 +196,15 @@ class _Sums:
         gain = float(self._own[hit, rate, leak].sum())
         fit = float(self._own_fit[hit, rate, leak].sum())
         return self._cause(self._form.somewhere, agents, gain, fit, cost, (window, rate, leak), "somewhere")
+
+    def _several_speak(self, rate: int, leak: int) -> Mask:
+        """In which regions two agents speak, or the only one."""
+        window = self._own_window[self._codes, rate, leak]
+        voice = self._voice[np.arange(self._codes.size), window, rate, leak]
+        size = self._own.shape[0]
+        speaking = np.bincount(self._codes, voice > SPEAKS_NATS, size)
+        out: Mask = speaking >= np.minimum(np.bincount(self._codes, minlength=size), 2)
+        return out
 
     def _at_once(self) -> Cause | None:
         total = np.minimum(self._by_network, self._settings.network_cap_nats).sum(axis=0) - self._penalties

@@ -53,16 +53,21 @@ class Cells:
     ) -> Evicted:
         """Enters results (inconclusive ones left out before); gives the rounds that they pushed out."""
         cell = agent * self.targets + target
-        step = self.interval_us[target]
         fresh = self.head[cell] == NEVER
         if fresh.any():
             self._begin(cell[fresh], started_us[fresh])
-        slot = np.floor_divide(started_us - self.phase_us[cell] + step // 2, step)
+        slot = self.slot_of(cell, started_us)
         evicted = self._advance(cell, slot)
         keep = slot > self.head[cell] - ROUNDS
         code = np.where(late, outcome | LATE, outcome).astype(np.uint8)
         self._write(cell[keep], slot[keep] % ROUNDS, code[keep], attempt[keep])
         return evicted
+
+    def slot_of(self, cell: Index, started_us: Int64) -> Int64:
+        """In which of a cell's rounds a start falls."""
+        step = self.interval_us[cell % self.targets]
+        out: Int64 = np.floor_divide(started_us - self.phase_us[cell] + step // 2, step)
+        return out
 
     def _begin(self, cell: Index, started_us: Int64) -> None:
         self.phase_us[cell] = np.iinfo(np.int64).max

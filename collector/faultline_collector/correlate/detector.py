@@ -97,8 +97,8 @@ class Detector:
         if bad.any():
             cell = agent[bad] * layout.shape[1] + target[bad]
             until = started[bad] + 8 * layout.interval_us[target[bad]]
-            self._recent.add(cell, started[bad], until, results.outcome[bad])
-            self._news += int(bad.sum())
+            slot = self._cells.slot_of(cell, started[bad])
+            self._news += self._recent.add(cell, slot, started[bad], until, results.outcome[bad])
 
     def _learn_words(self, results: ResultBatch) -> None:
         layout = self._layout
@@ -113,9 +113,7 @@ class Detector:
         """Notes a sign of life that is not a result."""
         row = self._layout.rows.get(agent_id)
         if row is not None:
-            agent, at = np.array([row]), np.array([at_us], np.int64)
-            self._silence.hear(agent, at)
-            self._silence.say(agent, at, well=np.array([well]), late=np.array([False]))
+            self._silence.hear_one(row, at_us, well=well)
 
     def heard_lately(self, now_us: int) -> tuple[str, ...]:
         """The agents that are not silent."""

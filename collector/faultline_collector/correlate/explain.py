@@ -160,8 +160,11 @@ class Explainer:
         """What a cause must score."""
         if cause.key in known:
             return 0.0
-        wide_access = cause.scope is Scope.NETWORK
-        return self._settings.open_network_nats if wide_access else self._settings.open_nats
+        by_scope = {
+            Scope.NETWORK: self._settings.open_network_nats,
+            Scope.AGENT: self._settings.open_agent_nats,
+        }
+        return by_scope.get(cause.scope, self._settings.open_nats)
 
     def _rank(self, cause: Cause, moment: Moment) -> float:
         return cause.rank + (KNOWN_NATS if cause.key in moment.known else 0.0)

@@ -15,16 +15,27 @@ class Recent:
         self.started_us: Int64 = np.empty(0, np.int64)
         self.until_us: Int64 = np.empty(0, np.int64)
         self.outcome: Int8 = np.empty(0, np.uint8)
+        self.slot: Int64 = np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return len(self.cell)
 
-    def add(self, cell: Index, started_us: Int64, until_us: Int64, outcome: Int8) -> None:
-        """Enters failures; `until_us` is when each is forgotten."""
-        self.cell = np.concatenate((self.cell, cell))
-        self.started_us = np.concatenate((self.started_us, started_us))
-        self.until_us = np.concatenate((self.until_us, until_us))
-        self.outcome = np.concatenate((self.outcome, outcome))
+    def add(self, cell: Index, slot: Int64, started_us: Int64, until_us: Int64, outcome: Int8) -> int:
+        """Enters failed rounds, each once; `until_us` is when each is forgotten. Gives how many were new."""
+        _, first = np.unique(np.stack((cell, slot)), axis=1, return_index=True)
+        held = np.isin(self._names(cell, slot)[first], self._names(self.cell, self.slot))
+        new = np.sort(first[~held])
+        self.cell = np.concatenate((self.cell, cell[new]))
+        self.slot = np.concatenate((self.slot, slot[new]))
+        self.started_us = np.concatenate((self.started_us, started_us[new]))
+        self.until_us = np.concatenate((self.until_us, until_us[new]))
+        self.outcome = np.concatenate((self.outcome, outcome[new]))
+        return int(new.size)
+
+    @staticmethod
+    def _names(cell: Index, slot: Int64) -> Int64:
+        out: Int64 = cell.astype(np.int64) * (1 << 32) + (slot & 0xFFFFFFFF)
+        return out
 
     def trim(self, now_us: int) -> None:
         """Forgets what is too old."""
@@ -35,3 +46,4 @@ class Recent:
         """Keeps some and forgets the rest."""
         self.cell, self.started_us = self.cell[which], self.started_us[which]
         self.until_us, self.outcome = self.until_us[which], self.outcome[which]
+        self.slot = self.slot[which]

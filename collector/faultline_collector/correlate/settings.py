@@ -61,6 +61,9 @@ class EngineSettings(Settings):
     open_network_nats: Annotated[float, Between(0, 100)] = Field(
         default=7.5, description="the same for a network or a region's access; nats"
     )
+    open_agent_nats: Annotated[float, Between(0, 100)] = Field(
+        default=12.0, description="the same for a single agent, whose bad minutes are many; nats"
+    )
     hold_s: Annotated[float, Between(0, 3600)] = Field(
         default=40.0, description="longest that a suspicion must last before it is confirmed; seconds"
     )

@@ -69,6 +69,12 @@ class Silence:
         np.maximum.at(self._well_us, agent[well & ~late], at_us[well & ~late])
         np.maximum.at(self._unwell_us, agent[~well & ~late], at_us[~well & ~late])
 
+    def hear_one(self, row: int, at_us: int, *, well: bool) -> None:
+        """Notes one agent's word about itself."""
+        self.heard_us[row] = max(self.heard_us[row], at_us)
+        said = self._well_us if well else self._unwell_us
+        said[row] = max(said[row], at_us)
+
     def known(self, agents: Index) -> Mask:
         """Which of these agents were ever heard."""
         out: Mask = self.heard_us[agents] != NEVER_HEARD
