@@ -13,7 +13,7 @@ from faultline_agent.guard import LoadGuard
 from faultline_agent.load import LoadWatch
 from faultline_agent.log import Log
 from faultline_agent.outbox import Outbox
-from faultline_agent.probes.tools import open_tools, refuse_nothing
+from faultline_agent.probes.tools import ProbeTools
 from faultline_agent.recorder import Recorder
 from faultline_agent.references import References
 from faultline_agent.runner import Runner
@@ -32,15 +32,16 @@ LAST_WORDS_S = 1.0
 Work = Coroutine[Any, Any, None]
 
 
-async def serve(config: AgentConfig, token: str, spool: Spool, log: Log, stop: asyncio.Event) -> None:
+async def serve(
+    config: AgentConfig, token: str, spool: Spool, tools: ProbeTools, log: Log, stop: asyncio.Event
+) -> None:
     """Runs the agent until `stop`; raises UplinkError when the collector refuses it for good."""
     clocks, random, guard = SystemClocks(), Random(), LoadGuard()
     load, policy = LoadWatch(guard), config.policy.policy()
     async with AsyncExitStack() as stack:
         outbox = Outbox(spool, encode_batch, clocks)
         stack.push_async_callback(outbox.close)
-        tools = await stack.enter_async_context(open_tools(config.resolvers, refusal=policy.refusal))
-        own_tools = replace(tools, policy=refuse_nothing)
+        own_tools, tools = tools, replace(tools, policy=policy.refusal)
         uplink = open_uplink(Way(parse_url(config.collector), config.agent, token, config.tls.files()))
         stack.push_async_callback(uplink.close)
         reference_probes = {target.name: target.probe() for target in config.references.targets}

@@ -9,12 +9,32 @@ from faultline.outcomes import Outcome
 from faultline_agent.log import Log
 from faultline_agent.probes.probe import Finding, Probe, Tools
 
+MOST_BUGS = 100
+"""Different bugs that are logged; an agent with more of them needs no more lines."""
+
 GRACE_S = 1.0
 """After its time limit a probe has this long to tell how far it came."""
 
 
-async def attempt(probe: Probe, tools: Tools, limit_s: float, subject: str, log: Log) -> Finding:
-    """Runs a probe; a bug becomes an inconclusive finding and a traceback in the log."""
+class Bugs:
+    """Logs a bug in a probe kind with its traceback, but only once."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._seen: set[str] = set()
+
+    def note(self, probe: Probe, subject: str, error: Exception) -> None:
+        """Takes the exception that a probe of a target ended with."""
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{probe.kind} {type(error).__name__} {frames[-1].filename}:{frames[-1].lineno}"
+        if place not in self._seen and len(self._seen) < MOST_BUGS:
+            self._seen.add(place)
+            said = "".join(traceback.format_exception(error))
+            self._log.error("bug in a probe", target=subject, kind=probe.kind, exception=said)
+
+
+async def attempt(probe: Probe, tools: Tools, limit_s: float, subject: str, bugs: Bugs) -> Finding:
+    """Runs a probe; a bug becomes an inconclusive finding."""
     began = time.monotonic()
     try:
         async with asyncio.timeout(limit_s + GRACE_S):
@@ -22,7 +42,7 @@ async def attempt(probe: Probe, tools: Tools, limit_s: float, subject: str, log:
     except TimeoutError:
         return _ended(began, Outcome.TIMEOUT, f"the {probe.kind} probe did not end within {limit_s:g} s")
     except Exception as error:
-        log.error("bug in a probe", target=subject, kind=probe.kind, exception=traceback.format_exc())
+        bugs.note(probe, subject, error)
         return _ended(began, Outcome.INCONCLUSIVE, f"bug in the {probe.kind} probe: {error!r}")
 
 

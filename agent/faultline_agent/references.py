@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from faultline.outcomes import Outcome
-from faultline_agent.attempt import attempt
+from faultline_agent.attempt import Bugs, attempt
 from faultline_agent.clocks import Clocks
 from faultline_agent.health import Condition, OwnHealth
 from faultline_agent.log import Log
@@ -33,6 +33,7 @@ class References:
         self._probes = probes
         self._tools = tools
         self._log = log
+        self._bugs = Bugs(log)
         self._every_s = every_s
         self._clocks = clocks
         self._health = OwnHealth(tuple(probes), fresh_s=2 * every_s + REFERENCE_LIMIT_S)
@@ -79,7 +80,7 @@ class References:
             said("well again" if condition.well else "unwell", condition=condition.sentence)
 
     async def _check_one(self, name: str, probe: Probe) -> None:
-        finding = await attempt(probe, self._tools, REFERENCE_LIMIT_S, name, self._log)
+        finding = await attempt(probe, self._tools, REFERENCE_LIMIT_S, name, self._bugs)
         self._health.note(
             name, self._clocks.axis_s(), ok=finding.outcome is Outcome.OK, sentence=finding.detail
         )

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from faultline.columns import Flag
 from faultline.outcomes import Outcome
-from faultline_agent.attempt import attempt
+from faultline_agent.attempt import Bugs, attempt
 from faultline_agent.clocks import Clocks
 from faultline_agent.guard import LoadGuard
 from faultline_agent.health import Condition
@@ -44,7 +44,7 @@ class Runner:
         self._references = references
         self._recorder = recorder
         self._tools = tools
-        self._log = log
+        self._bugs = Bugs(log)
         self._clocks = clocks
         self._random = random
         self._probes: Mapping[str, Probe] = {}
@@ -103,7 +103,7 @@ class Runner:
         was_saturated = self._guard.saturated
         try:
             limit_s = time_limit_s(run.target)
-            finding = await attempt(probe, self._tools, limit_s, run.target.target_id, self._log)
+            finding = await attempt(probe, self._tools, limit_s, run.target.target_id, self._bugs)
         finally:
             self._running -= 1
         self._finish(run, failed=finding.outcome.failed)

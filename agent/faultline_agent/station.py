@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from faultline.ranges import Ranges
-from faultline_agent.attempt import attempt
+from faultline_agent.attempt import Bugs, attempt
 from faultline_agent.clocks import Clocks
 from faultline_agent.guard import LoadGuard
 from faultline_agent.load import LoadWatch
@@ -159,7 +159,7 @@ class AgentStation:
             return None
         steps, gathered_us = Steps(), self._clocks.wall_us()
         tools = replace(self._tools, story=steps)
-        finding = await attempt(probe, tools, STORY_LIMIT_S, order.target_id, self._log)
+        finding = await attempt(probe, tools, STORY_LIMIT_S, order.target_id, Bugs(self._log))
         told = {"outcome": finding.outcome.word, "detail": finding.detail, "steps": steps.told}
         text = json.dumps(told | {"timings_us": dict(finding.timings_us)}, default=str)
         return Evidence(order.request_id, order.target_id, "story", gathered_us, text)

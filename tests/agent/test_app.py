@@ -13,6 +13,7 @@ import pytest
 from faultline.config import read_config
 from faultline_agent.app import serve
 from faultline_agent.config import AgentConfig
+from faultline_agent.probes.tools import open_tools
 from faultline_agent.uplinks.uplink import Assignment, UplinkError
 from tests.agent.commands.agents import write_config
 from tests.agent.stage import KeptLog, assigned, eventually, open_spool
@@ -27,7 +28,12 @@ class Running:
         self.config = read_config(write_config(folder, collector, **settings), AgentConfig)
         self.log = KeptLog()
         self.stop = asyncio.Event()
-        self.task = asyncio.create_task(serve(self.config, "secret", open_spool(folder), self.log, self.stop))
+        self.task = asyncio.create_task(self.serve())
+
+    async def serve(self) -> None:
+        """Serves until `stop`."""
+        async with open_tools() as tools:
+            await serve(self.config, "secret", open_spool(self.folder), tools, self.log, self.stop)
 
     def status(self) -> dict[str, object]:
         """What the status file says."""

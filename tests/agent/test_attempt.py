@@ -6,7 +6,7 @@ import pytest
 
 from faultline.outcomes import Outcome
 from faultline_agent import attempt as module
-from faultline_agent.attempt import attempt
+from faultline_agent.attempt import Bugs, attempt
 from tests.agent.probing import BAD, plain_tools, told
 from tests.agent.stage import KeptLog
 
@@ -14,14 +14,16 @@ from tests.agent.stage import KeptLog
 async def test_finding_is_passed_on() -> None:
     """As it is."""
     log = KeptLog()
-    assert await attempt(told(BAD), plain_tools(), 1.0, "web", log) == BAD
+    assert await attempt(told(BAD), plain_tools(), 1.0, "web", Bugs(log)) == BAD
     assert log.events == []
 
 
-async def test_bug_becomes_inconclusive_with_a_traceback_in_the_log() -> None:
+async def test_bug_becomes_inconclusive_and_is_logged_once_with_its_traceback() -> None:
     """It says nothing about the target."""
     log = KeptLog()
-    finding = await attempt(told(KeyError("oops")), plain_tools(), 1.0, "web", log)
+    bugs = Bugs(log)
+    for _ in range(3):
+        finding = await attempt(told(KeyError("oops")), plain_tools(), 1.0, "web", bugs)
     assert finding.outcome is Outcome.INCONCLUSIVE
     assert finding.detail == "bug in the told probe: KeyError('oops')"
     assert finding.timings_us["total"] >= 0
@@ -35,7 +37,7 @@ async def test_probe_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "GRACE_S", 0.0)  # the reason for patching: a constant of time
     probe = told()
     probe.hold()
-    finding = await attempt(probe, plain_tools(), 0.01, "web", KeptLog())
+    finding = await attempt(probe, plain_tools(), 0.01, "web", Bugs(KeptLog()))
     assert finding.outcome is Outcome.TIMEOUT
     assert finding.detail == "the told probe did not end within 0.01 s"
 
@@ -44,7 +46,7 @@ async def test_cancellation_passes() -> None:
     """The end of the agent is no finding."""
     probe = told()
     probe.hold()
-    running = asyncio.create_task(attempt(probe, plain_tools(), 60.0, "web", KeptLog()))
+    running = asyncio.create_task(attempt(probe, plain_tools(), 60.0, "web", Bugs(KeptLog())))
     await asyncio.sleep(0)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,9 +1,11 @@
 """`faultline-agent run`: the agent itself."""
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import uvloop
@@ -13,6 +15,7 @@ from faultline_agent.app import serve
 from faultline_agent.config import AgentConfig
 from faultline_agent.identity import read_token
 from faultline_agent.log import Log, open_log
+from faultline_agent.probes.tools import open_tools
 from faultline_agent.spool import Spool, SpoolError
 from faultline_agent.uplinks.uplink import UplinkError
 
@@ -40,7 +43,7 @@ def run(path: Path) -> None:
     log.info("start", agent=config.agent, collector=config.collector, spool_id=spool.spool_id)
     if spool.replaced:
         log.error("spool replaced", problem=spool.replaced)
-    sys.exit(uvloop.run(until_signal(config, token, spool, log)))
+    uvloop.run(until_signal(config, token, spool, log))
 
 
 def open_spool(config: AgentConfig) -> Spool:
@@ -49,16 +52,18 @@ def open_spool(config: AgentConfig) -> Spool:
     return Spool(config.spool.path, max_bytes=config.spool.max_bytes, max_age_us=max_age_us)
 
 
-async def until_signal(config: AgentConfig, token: str, spool: Spool, log: Log) -> int:
-    """Serves until SIGTERM or SIGINT; gives the exit code."""
+async def until_signal(config: AgentConfig, token: str, spool: Spool, log: Log) -> NoReturn:
+    """Serves until SIGTERM or SIGINT; ends the process with its exit code."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     code = 0
-    try:
-        await serve(config, token, spool, log, stop)
-    except* UplinkError as refused:
-        log.error("refused", problem=str(refused.exceptions[0]))
-        code = REFUSED
-    log.info("stopped", code=code)
-    return code
+    async with open_tools(config.resolvers) as tools:
+        try:
+            await serve(config, token, spool, tools, log, stop)
+        except* UplinkError as refused:
+            log.error("refused", problem=str(refused.exceptions[0]))
+            code = REFUSED
+        log.info("stopped", code=code)
+        sys.stderr.flush()
+        os._exit(code)  # all is closed but libcurl and libuv, which would wait for look-ups of names

@@ -28,7 +28,6 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.enable_retries", 0),
-    ("grpc.enable_http_proxy", 1),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 
@@ -152,9 +151,10 @@ async def _said(call: _Call, where: str, error: Exception | None) -> UplinkError
 
 def _channel(way: Way) -> aio.Channel:
     target = way.address.authority
+    options = (*_OPTIONS, ("grpc.enable_http_proxy", 0 if way.address.is_loopback else 1))
     if way.address.scheme == "grpcs":
-        return aio.secure_channel(target, _credentials(way.tls), options=_OPTIONS)
-    return aio.insecure_channel(target, options=_OPTIONS)
+        return aio.secure_channel(target, _credentials(way.tls), options=options)
+    return aio.insecure_channel(target, options=options)
 
 
 def _credentials(tls: Tls) -> grpc.ChannelCredentials:

@@ -36,9 +36,9 @@ def write_config(folder: Path, collector: str, **settings: Any) -> Path:
 
 
 @contextmanager
-def agent(config: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A running agent; killed at the end if it still runs."""
-    started = [str(PROGRAM), "run", "--config", str(config)]
+def agent(config: Path, *before: str) -> Iterator["subprocess.Popen[str]"]:
+    """A running agent, started by way of what stands `before` it; killed at the end if it still runs."""
+    started = [*before, str(PROGRAM), "run", "--config", str(config)]
     with subprocess.Popen(started, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process

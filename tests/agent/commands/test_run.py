@@ -7,12 +7,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from faultline_agent.uplinks.uplink import Assignment, UplinkError
+from faultline_agent.uplinks.uplink import AssignedTarget, Assignment, UplinkError
 from tests.agent.commands.agents import agent, call, status, wait_for, write_config
 from tests.agent.stage import DEADLINE_S, assigned, eventually, open_spool
 from tests.agent.uplinks.collectors import grpc_end
@@ -80,6 +80,41 @@ async def test_restarted_agent_probes_at_once_though_the_collector_is_away(tmp_p
 def spooled(config: Path) -> int:
     """How many results wait in the agent's spool, by its own word."""
     return int(status(config).get("spool", {}).get("results", 0))
+
+
+SHADOWED = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
+"""Runs a command that sees another resolv.conf."""
+
+
+@pytest.fixture
+def silent_resolver(tmp_path: Path) -> Iterator[list[str]]:
+    """What to put before a command, so that the system's look-ups of names hang; needs root."""
+    conf = tmp_path / "resolv.conf"
+    conf.write_text("nameserver 127.0.0.99\n")
+    shadow = ["unshare", "-m", "sh", "-c", SHADOWED, "sh", str(conf)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        try:
+            silent.bind(("127.0.0.99", 53))
+            subprocess.run([*shadow, "true"], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"cannot give a process another resolv.conf: {error}")
+        yield shadow
+
+
+async def test_look_ups_that_hang_do_not_hold_up_the_end(tmp_path: Path, silent_resolver: list[str]) -> None:
+    """Neither libcurl nor libuv can cancel one; they would wait for its time limit, or for ever."""
+    async with grpc_end() as end:
+        config = write_config(tmp_path, f"grpc://127.0.0.1:{end.port}")
+        with agent(config, *silent_resolver) as process:
+            await eventually(lambda: "hello" in end.heard)
+            targets = [
+                AssignedTarget("page", "http", {"url": "http://slow.example/"}, 1.0, 0.5),
+                AssignedTarget("port", "tcp", {"host": "slow.example", "port": 80}, 1.0, 0.5),
+            ]
+            await end.order(Assignment("v1", tuple(targets)))
+            await eventually(lambda: sum(what.startswith("live") for what in end.heard) >= 4)
+            process.send_signal(signal.SIGTERM)
+            assert await ended(process) == 0
 
 
 async def test_refused_agent_ends_with_its_own_exit_code(tmp_path: Path) -> None:
