@@ -1,7 +1,7 @@
 """Causes: rectangles of agents and targets, and how much each explains beyond what it costs.
 
-After Shrink (Kandula 2005) and Sherlock (Bahl 2007): few shared causes explain many symptoms; a leak says that
-a group need not be hit as a whole.
+After Shrink (Kandula 2005) and Sherlock (Bahl 2007): few shared causes explain many symptoms; a leak says
+that a group need not be hit as a whole.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,8 @@ NETWORKS_OF_WIDE = 3
 class Cause:
     """One explanation: who and what it covers, and what speaks for it (nats).
 
-    `gain` is what it explains beyond what agents explain by themselves, capped for each; `fit` all that it explains.
+    `gain` is what it explains beyond what agents explain by themselves, capped for each; `fit` is all that it
+    explains.
     """
 
     family: str

@@ -1,4 +1,4 @@
-"""The life of outages: suspected, confirmed, recovering, resolved or withdrawn; pure bookkeeping of causes."""
+"""The life of outages: suspected, confirmed, recovering, resolved or withdrawn; pure bookkeeping."""
 
 import hashlib
 from collections.abc import Sequence
@@ -148,7 +148,7 @@ def reshaped(outage: Outage, other: Outage, now_us: int, *, grow: bool) -> Outag
 
 
 def onset_of(failed_us: Int64, interval_us: int, now_us: int) -> int:
-    """When the failures that belong together began: none is further from the next than a third of an interval."""
+    """When the failures that belong together began: none is over a third of an interval from the next."""
     if not failed_us.size:
         return now_us
     times = np.sort(failed_us)

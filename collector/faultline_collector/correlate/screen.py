@@ -1,7 +1,7 @@
 """A cheap look at the recent failures: which services, providers and agents deserve the full evaluation.
 
-A scan over groups and windows on the failures alone; what went well is taken from the schedule. It bounds what
-any cause of a group could be worth, with the same cap for each agent.
+A scan over groups and windows on the failures alone; what went well is taken from the schedule. It bounds
+what any cause of a group could be worth, with the same cap for each agent.
 """
 
 from collections.abc import Callable

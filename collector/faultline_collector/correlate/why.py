@@ -54,14 +54,15 @@ def sentence(
         case Scope.GLOBAL:
             return f"{name} fails everywhere ({part(layout, cause, targets)}): {says}; {seen}."
         case Scope.REGIONAL:
-            return f"{name} fails in {names(regions)} ({part(layout, cause, targets)}), not elsewhere: {says}; {seen}."
+            parts = part(layout, cause, targets)
+            return f"{name} fails in {names(regions)} ({parts}), not elsewhere: {says}; {seen}."
         case Scope.PROVIDER:
             place = "everywhere" if cause.form.startswith("everywhere") else f"in {names(regions)}"
             services = sorted({layout.services[layout.service[t]] for t in cause.targets})
             return f"{count(len(services), 'service')} on {name} fail together {place}: {says}; {seen}."
         case Scope.NETWORK:
             kind = f"AS{name}" if cause.subject.kind == "asn" else f"the access of {name}"
-            return f"Nearly everything fails through {kind} in {names(regions)}: {says}; {seen}, others are fine."
+            return f"Nearly all fails through {kind} in {names(regions)}: {says}; {seen}, others are fine."
         case _:
             return f"Only {name} fails, on nearly all its targets: {says}; the trouble is its own."
 

@@ -197,9 +197,8 @@ def _query(columns: set[str]) -> str:
         f"coalesce(enum_code(try_cast({column} AS {name}_code))::INTEGER, -1) AS {name}"
         for column, name in (("agent_id", "agent"), ("target_id", "target"), ("outcome", "word"))
     ]
-    return (
-        "SELECT epoch_us(received_at) AS received, epoch_us(started_at) AS started, seq::UBIGINT AS seq, "
-        f"{', '.join(codes)}, {', '.join(parts)} "
+    wanted = ("epoch_us(received_at) AS received", "epoch_us(started_at) AS started", "seq::UBIGINT AS seq")
+    return f"SELECT {', '.join((*wanted, *codes, *parts))} " + (
         "FROM read_parquet(?, file_row_number = true) WHERE file_row_number >= ? AND file_row_number < ?"
     )
 

@@ -53,7 +53,7 @@ CASES = [
 
 @pytest.mark.parametrize(("fault", "scope", "subject"), CASES)
 def test_a_fault_is_one_outage_of_its_scope(fault: Fault, scope: Scope, subject: str) -> None:
-    """Each fault is told once, with its scope and subject, confirmed within twenty seconds, and resolved after."""
+    """Each fault is told once, with scope and subject, confirmed within twenty seconds, and resolved."""
     world = World(lab_fleet()).run(WARM_S)
     assert world.told() == []
     world.run(20, fault)
@@ -82,7 +82,7 @@ def test_regional_becomes_global_as_the_same_outage() -> None:
 
 
 def test_one_component_is_a_degraded_service() -> None:
-    """When one component of a service fails, the service is the subject, its target is named, and it is degraded."""
+    """When one component fails, the service is the subject, its target is named, and it is degraded."""
     world = World(lab_fleet(services=6, components=3)).run(WARM_S)
     world.run(20, lambda agent, target, at: Outcome.CONTENT if target.id == "s02-1" else None)
     (outage,) = world.open()

@@ -33,7 +33,7 @@ def test_silence_of_all_is_the_collector_and_nothing_else(world: World) -> None:
 
 
 def test_a_part_of_all_places_is_the_collector_too(world: World) -> None:
-    """A third of the agents of all countries falling silent together is the collector's way, not many regions."""
+    """A third of the agents of all countries falling silent together is the collector, not many regions."""
     world.silent = {a.id for a in world.fleet.agents if a.id.endswith("-1")}
     world.silent |= {a.id for a in world.fleet.agents if a.region.endswith("r0")} - {"c0-r0-0"}
     world.run(30)
@@ -74,7 +74,7 @@ def test_one_silent_agent_is_its_own_outage_after_long(world: World) -> None:
 
 
 def test_one_unwell_agent_is_one_agent_outage(world: World) -> None:
-    """An agent whose results turn inconclusive is one agent outage, no target's, and resolves when it is well."""
+    """An agent with inconclusive results is one agent outage, no target's, and resolves when it is well."""
     world.run(20, lambda agent, target, at: Outcome.INCONCLUSIVE if agent.id == "c2-r0-1" else None)
     assert world.told() == [(Scope.AGENT, "c2-r0-1")]
     assert world.open()[0].state is State.CONFIRMED
@@ -161,7 +161,7 @@ def test_agents_that_do_not_come_back_after_isolation_are_not_paged(world: World
 
 
 def test_standings_say_what_is_known(world: World) -> None:
-    """A service is suspected, then down, where its outage is; fine elsewhere; unknown where nobody is fresh."""
+    """A service is suspected, then down, in its outage; fine elsewhere; unknown where none is fresh."""
     fault = lambda agent, target, at: (  # noqa: E731
         Outcome.HTTP if target.service == "s01" and agent.region in ("c0-r0", "c0-r1") else None
     )

@@ -19,7 +19,7 @@ Fault = Callable[[Agent, Target, float], Outcome | None]
 
 
 def lab_fleet(countries: int = 4, services: int = 12, interval_s: float = 5.0, components: int = 1) -> Fleet:
-    """Countries of three regions and three country-wide networks, one agent each; services on four providers."""
+    """Countries of three regions and three country-wide networks, an agent each; four providers."""
     agents = tuple(
         Agent(f"c{c}-r{r}-{n}", f"c{c}-r{r}", f"C{c}", 100 * (c + 1) + n)
         for c in range(countries)

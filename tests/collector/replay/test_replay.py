@@ -65,7 +65,7 @@ def test_json_has_the_fields_of_the_trace_format(folder: Path) -> None:
 
 
 def test_a_table_is_told_to_people(folder: Path, tmp_path: Path) -> None:
-    """Without `--json` a table with the reasons is printed, with progress on request, and settings are read."""
+    """Without `--json` a table with reasons is printed, with progress on request; settings are read."""
     config = tmp_path / "engine.yaml"
     config.write_text("hold_s: 10\ncosts: {service: 11}\n")
     result = CliRunner().invoke(main, ["replay", str(folder), "--progress", "--config", str(config)])
@@ -155,5 +155,5 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     """Results without a column that is needed are refused by its name."""
     folder = write_trace(tmp_path / "spoilt")
     _few_columns(folder)
-    with pytest.raises(BadTrace, match="results.parquet"):
+    with pytest.raises(BadTrace, match=r"results\.parquet"):
         replay(open_trace(folder))

@@ -16,7 +16,7 @@ FAILS = range(80, 130)
 
 
 def write_trace(folder: Path, *, extra: bool = False, seed: int = 1) -> Path:
-    """A trace of 3 minutes, 12 agents, 4 services at 5 s; service s1 answers with 503 from second 80 to 130."""
+    """A trace of 3 minutes, 12 agents, 4 services at 5 s; s1 answers with 503 from second 80 to 130."""
     folder.mkdir(parents=True)
     agents = [(f"a{i:02d}", f"r{i // 3}", "XX", 64500 + i % 3) for i in range(12)]
     targets = [(f"s{i}-web", f"s{i}", "web", f"p{i % 2}") for i in range(4)]
