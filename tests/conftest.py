@@ -8,7 +8,9 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("unit", deadline=None, max_examples=60)
-settings.register_profile("soak", deadline=None, max_examples=20_000)
+settings.register_profile(
+    "soak", deadline=None, max_examples=int(os.environ.get("FAULTLINE_SOAK_EXAMPLES", "5000"))
+)
 settings.load_profile("soak" if os.environ.get("FAULTLINE_SOAK") == "1" else "unit")
 
 

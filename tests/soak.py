@@ -1,46 +1,156 @@
-"""What takes longer than CI has: `make soak`. Prints a table for docs/soak.md.
+"""What takes longer than CI has: `make soak`. Prints as it goes and writes docs/soak.md from what it saw.
 
-FAULTLINE_SOAK_KILLS says how often agents and the collector are killed (100 times each).
+`python -m tests.soak [NAME ...]`; FAULTLINE_SOAK_KILLS, _INPUTS and _EXAMPLES set how much.
 """
 
 import asyncio
 import os
 import sys
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-from tests.e2e.kills import Account, run_kills
+import pytest
+from google.protobuf.message import DecodeError
+
+from faultline.v1 import results_pb2
+from faultline_collector.ingest.admit import admit
+from faultline_collector.ingest.decode import BadBatch, claimed, decode
+from faultline_collector.results import Source
+from tests.collector.ingest.worlds import NOW_US, batch
+from tests.e2e.kills import run_kills
 
 KILLS = int(os.environ.get("FAULTLINE_SOAK_KILLS", "100"))
+INPUTS = int(os.environ.get("FAULTLINE_SOAK_INPUTS", "2000000"))
+EXAMPLES = int(os.environ.get("FAULTLINE_SOAK_EXAMPLES", "5000"))
+SEED = int(os.environ.get("FAULTLINE_SOAK_SEED", str(time.time_ns() % 2**32)))
+PAGE = Path("docs/soak.md")
+HEAD = """# The last soak
+
+Written by `make soak`, which runs what takes longer than CI has.
+
+| soak | what was done | what was seen | seconds |
+| --- | --- | --- | ---: |
+"""
+
+Seen = tuple[bool, str, str]
 
 
-def table(total: Account, seed: int, took_s: float) -> str:
-    """The account as Markdown."""
-    rows = {
-        "kill -9 of agents": KILLS,
-        "kill -9 of the collector": KILLS,
-        "spools": total.spools,
-        "results recorded": total.recorded,
-        "stored, each once": total.stored,
-        "rejected, with the reason": total.rejected,
-        "dropped, with the reason": total.dropped,
-        "problems": len(total.problems),
-        "seed": seed,
-        "seconds": round(took_s),
+def kills() -> Seen:
+    """kill -9 of agents and of the collector in the middle of the lab."""
+    total = asyncio.run(run_kills(Path("build/soak/kills"), KILLS, KILLS, SEED, print))
+    done = f"{KILLS} kills of an agent, {KILLS} of the collector, at random moments, 6 agents (seed {SEED})"
+    seen = (
+        f"{total.recorded} results recorded in {total.spools} spools: {total.stored} stored once, "
+        f"{total.rejected} rejected, {total.dropped} dropped, problems: {total.problems or 'none'}"
+    )
+    return not total.problems, done, seen
+
+
+def wire() -> Seen:
+    """Spoilt batches through the collector's decoding and admission."""
+    random, source, assigned = Random(SEED), Source("a", "s"), frozenset({"t-0", "t-1"})
+    whole = [batch(count=n).SerializeToString() for n in (1, 3, 20)]
+    read = refused = unreadable = 0
+    for number in range(INPUTS):
+        try:
+            data = odd(random).SerializeToString() if number % 2 else spoilt(random.choice(whole), random)
+            message = results_pb2.Batch.FromString(data)
+            claimed(message)
+            admit(decode(message, source, 0, NOW_US), assigned)
+            read += 1
+        except DecodeError:
+            unreadable += 1
+        except BadBatch:
+            refused += 1
+        if number % 100_000 == 0:
+            print(f"wire: {number} of {INPUTS}", flush=True)
+    done = f"{INPUTS} batches with spoilt bytes or odd columns through decoding and admission (seed {SEED})"
+    return (
+        True,
+        done,
+        f"{read} read, {refused} refused with a reason, {unreadable} not protobuf; no other error",
+    )
+
+
+def spoilt(data: bytes, random: Random) -> bytes:
+    """The bytes with a few changed, cut, doubled or moved."""
+    spoiling = bytearray(data)
+    for _ in range(random.randint(1, 4)):
+        at = random.randrange(len(spoiling)) if spoiling else 0
+        match random.randrange(4):
+            case 0 if spoiling:
+                spoiling[at] = random.randrange(256)
+            case 1:
+                del spoiling[at : at + random.randint(1, 8)]
+            case 2:
+                spoiling[at:at] = random.randbytes(random.randint(1, 8))
+            case _:
+                spoiling += spoiling[at : at + random.randint(1, 16)]
+    return bytes(spoiling)
+
+
+def odd(random: Random) -> results_pb2.Batch:
+    """A batch in which one or two columns have odd lengths or values."""
+    count = random.choice((1, 2, 5, 20))
+    unsigned = (0, 1, 2, 255, 256, 65_536, 2**32 - 1)
+    columns = {
+        "target": unsigned,
+        "started_delta_us": (0, 1, -1, NOW_US, 2**63 - 1, -(2**63)),
+        "attempt": unsigned,
+        "outcome": (0, 1, 7, 8, 9, -1, 2**31 - 1),
+        "status": unsigned,
+        "family": unsigned,
+        "flags": unsigned,
+        "detail": unsigned,
     }
-    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
+    chosen = random.sample(sorted(columns), random.randint(1, 2))
+    spoiling = {
+        name: [
+            random.choice(columns[name]) for _ in range(random.choice((count, count, count - 1, count + 1)))
+        ]
+        for name in chosen
+    }
+    return batch(random.choice((0, 1, 2**63 - 2, 2**64 - count)), count, **spoiling)
 
 
-def main() -> int:
-    """Kills, accounts, prints; 1 when a result is lost or doubled."""
-    seed, began = Random().randrange(2**32), time.monotonic()
-    total = asyncio.run(run_kills(Path("build/soak"), KILLS, KILLS, seed, print))
-    print(table(total, seed, time.monotonic() - began))
-    for problem in total.problems:
-        print(problem)
-    return 1 if total.problems else 0
+def properties() -> Seen:
+    """The property tests with many more examples."""
+    os.environ["FAULTLINE_SOAK_EXAMPLES"] = str(EXAMPLES)
+    os.environ["FAULTLINE_SOAK"] = "1"
+    folders = ["tests/protos", "tests/agent", "tests/collector/ingest", "tests/collector/stores"]
+    code = pytest.main(["-q", "-m", "not e2e and not soak", "-k", PROPERTIES, "--timeout=3600", *folders])
+    done = f"the property tests of {', '.join(folders)} with {EXAMPLES} examples each"
+    return code == 0, done, "all passed" if code == 0 else f"pytest ended with {code}"
+
+
+PROPERTIES = " or ".join(
+    "ranges durations backoff schedule decode session ledger admit wire same_answers".split()
+)
+
+SOAKS: dict[str, Callable[[], Seen]] = {"kills": kills, "wire": wire, "properties": properties}
+
+
+def main(names: list[str]) -> int:
+    """Runs the named soaks or all, and writes the page when all were run."""
+    unknown = [name for name in names if name not in SOAKS]
+    if unknown:
+        print(f"{unknown[0]}: is not one of {', '.join(SOAKS)}", file=sys.stderr)
+        return 2
+    lines, good = [], True
+    for name in names or SOAKS:
+        print(f"soak {name} ...", flush=True)
+        began = time.monotonic()
+        passed, done, seen = SOAKS[name]()
+        good &= passed
+        lines.append(f"| {name} | {done} | {seen} | {time.monotonic() - began:.0f} |")
+        print(lines[-1], flush=True)
+    if not names:
+        PAGE.write_text(HEAD + "\n".join(lines) + f"\n\n{datetime.now(UTC):%Y-%m-%d}, two cores.\n")
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
