@@ -127,7 +127,18 @@ def properties() -> Seen:
 
 
 PROPERTIES = " or ".join(
-    "ranges durations backoff schedule decode session ledger admit wire same_answers".split()
+    [
+        "ranges",
+        "durations",
+        "backoff",
+        "schedule",
+        "decode",
+        "session",
+        "ledger",
+        "admit",
+        "wire",
+        "same_answers",
+    ]
 )
 
 SOAKS: dict[str, Callable[[], Seen]] = {"kills": kills, "wire": wire, "properties": properties}
