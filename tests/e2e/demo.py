@@ -40,6 +40,7 @@ class Demo:
             )
         self.started = time.monotonic()
         self.web = ""
+        self._client = httpx.Client(timeout=30, trust_env=False, verify=False)
 
     def words(self) -> str:
         """All that it has written."""
@@ -65,13 +66,14 @@ class Demo:
 
     def outages(self) -> list[dict[str, Any]]:
         """All outages of the last day, newest first."""
-        answer = httpx.get(f"{self.web}/api/v1/outages", timeout=30, trust_env=False)
-        answer.raise_for_status()
-        return list(answer.json()["outages"])
+        return list(self._get("outages")["outages"])
 
     def state(self) -> dict[str, Any]:
         """What the page shows."""
-        answer = httpx.get(f"{self.web}/api/v1/state", timeout=30, trust_env=False)
+        return self._get("state")
+
+    def _get(self, what: str) -> dict[str, Any]:
+        answer = self._client.get(f"{self.web}/api/v1/{what}")
         answer.raise_for_status()
         return dict(answer.json())
 
@@ -126,6 +128,7 @@ class Demo:
     def end(self, number: int = signal.SIGINT, within_s: float = 30.0) -> float:
         """Sends a signal and waits for the end; gives the seconds it took."""
         began = time.monotonic()
+        self._client.close()
         if self.process.poll() is None:
             self.process.send_signal(number)
             try:

@@ -18,6 +18,9 @@ from faultline_collector.lab.stage import NoRoom
 from faultline_collector.lab.story import Pace, tell_story
 from faultline_collector.lab.watch import Watch
 
+_DELAY_EVERY_S = 0.5
+_DELAY_TOLD_S = 1.0
+
 Show = Callable[[Lab], Awaitable[None]]
 """What goes on in the terminal while a lab runs."""
 
@@ -47,17 +50,33 @@ async def _main(options: LabOptions, show: Show) -> int:
     lab = Lab(options)
     life = asyncio.ensure_future(_live(lab, show))
     until = asyncio.ensure_future(ended.wait())
+    delays = asyncio.ensure_future(_tell_of_delays())
     try:
         await asyncio.wait((life, until), return_when=asyncio.FIRST_COMPLETED)
         if life.done():
             life.result()
     finally:
         until.cancel()
+        delays.cancel()
         life.cancel()
         await asyncio.wait((life,))
         say("ending all processes")
         await lab.close()
     return 0
+
+
+async def _tell_of_delays() -> None:
+    """Servers that are late look like outages: then it is this machine that is too busy."""
+    loop = asyncio.get_running_loop()
+    while True:
+        began, used = loop.time(), time.process_time()
+        await asyncio.sleep(_DELAY_EVERY_S)
+        late = loop.time() - began - _DELAY_EVERY_S
+        if late > _DELAY_TOLD_S:
+            say(
+                f"the lab's servers stood still for {late:.1f} s (busy for {time.process_time() - used:.1f} s"
+                " of it): this machine is too busy, and probes may have failed for that"
+            )
 
 
 async def _live(lab: Lab, show: Show) -> None:
