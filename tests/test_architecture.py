@@ -27,7 +27,11 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLES = {
     "probe kinds": (faultline_agent.probes, PROBES, {"probe", "schema"}),
     "uplinks": (faultline_agent.uplinks, faultline_agent.uplinks.UPLINKS, {"uplink", "wire", "pump"}),
-    "stores": (faultline_collector.stores, faultline_collector.stores.STORES, {"store", "ledger", "order", "availability"}),
+    "stores": (
+        faultline_collector.stores,
+        faultline_collector.stores.STORES,
+        {"store", "ledger", "order", "availability"},
+    ),
 }
 """Each seam's package, its table, and the modules of the folder that are not entries of it."""
 
