@@ -56,13 +56,13 @@ check: .venv/.synced ## types, import contracts, generated files, the wire
 	$(call say,check: import contracts)
 	@.venv/bin/lint-imports
 	$(call say,check: generated code is current)
-	@PATH="$$PWD/.venv/bin:$$PATH" $(RUN) scripts/generate.py --check
+	@$(RUN) scripts/generate.py --check
 	@for module in $(GENERATORS); do $(RUN) -m $$module --check; done
 	$(call say,check: buf lint)
 	@bash scripts/buf.sh lint protos
 
 protos: .venv/.synced ## writes all generated files anew
-	@PATH="$$PWD/.venv/bin:$$PATH" $(RUN) scripts/generate.py
+	@$(RUN) scripts/generate.py
 	@for module in $(GENERATORS); do $(RUN) -m $$module; done
 
 unit: setup ## unit and integration tests with coverage gates

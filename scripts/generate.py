@@ -1,5 +1,6 @@
 """Generates protos/faultline/v1/*_pb2*.py(i) from the .proto files; --check says whether they are current."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,8 +15,8 @@ def generate(out: Path) -> None:
     sources = sorted(str(p.relative_to(PROTOS)) for p in PROTOS.glob("faultline/v1/*.proto"))
     subprocess.run(
         [sys.executable, "-m", "grpc_tools.protoc", "-I.", f"--python_out={out}", f"--grpc_python_out={out}",
-         f"--mypy_out={out}", f"--mypy_grpc_out={out}", *sources],
-        cwd=PROTOS, check=True,
+         f"--mypy_out=quiet:{out}", f"--mypy_grpc_out=quiet:{out}", *sources],
+        cwd=PROTOS, check=True, env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )  # fmt: skip
     for empty in out.glob("faultline/v1/*_pb2_grpc.py*"):
         if empty.name.startswith("results_"):
