@@ -13,10 +13,11 @@ PROTOS = ROOT / "protos"
 def generate(out: Path) -> None:
     """Writes the generated modules below `out`, in the folders of their packages."""
     sources = sorted(str(p.relative_to(PROTOS)) for p in PROTOS.glob("faultline/v1/*.proto"))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     subprocess.run(
         [sys.executable, "-m", "grpc_tools.protoc", "-I.", f"--python_out={out}", f"--grpc_python_out={out}",
          f"--mypy_out=quiet:{out}", f"--mypy_grpc_out=quiet:{out}", *sources],
-        cwd=PROTOS, check=True, env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        cwd=PROTOS, check=True, env=os.environ | {"PATH": path},
     )  # fmt: skip
     for empty in out.glob("faultline/v1/*_pb2_grpc.py*"):
         if empty.name.startswith("results_"):
