@@ -19,6 +19,10 @@ from faultline_collector.lab.world import (
 )
 
 
+LONE_SILENCE_S = 20
+"""How long one agent is silent before the lab's collector says so: nobody restarts agents here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """Where the collector listens, how often is probed, and whom probes trust."""
@@ -38,6 +42,7 @@ def collector_settings(world: World, folder: Path, wiring: Wiring) -> dict[str, 
             "agents": f"127.0.0.1:{wiring.agents_port}",
             "web": f"127.0.0.1:{wiring.web_port}",
         },
+        "correlation": {"lone_silence_s": LONE_SILENCE_S},
         "regions": [
             {
                 "id": place.id,
