@@ -9,9 +9,9 @@ from faultline.columns import TOTAL, Flag
 from faultline.outcomes import Outcome
 from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.causes import Cause
-from faultline_collector.correlate.cells import NEVER, ROUNDS, Cells, common_cells
+from faultline_collector.correlate.cells import ROUNDS, Cells, common_cells
 from faultline_collector.correlate.clocks import Clocks
-from faultline_collector.correlate.engine import Health, Standing
+from faultline_collector.correlate.engine import Standing
 from faultline_collector.correlate.explain import Explainer
 from faultline_collector.correlate.layout import Index, Layout, lay_out
 from faultline_collector.correlate.life import (
@@ -31,6 +31,7 @@ from faultline_collector.correlate.life import (
 from faultline_collector.correlate.recent import Recent
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.correlate.silence import Dark, Silence, darkness
+from faultline_collector.correlate.standing import standings
 from faultline_collector.correlate.why import evidence, layer_of, sentence
 from faultline_collector.fleet import Fleet
 from faultline_collector.outages import Outage, Scope, State
@@ -149,7 +150,8 @@ class Detector:
             for cause in chosen:
                 self._take(cause, lost, now_us)
         for live in failing:
-            if live in self._live and (due or live.outage.state is State.RECOVERING):
+            calm = live.outage.state is State.CONFIRMED and now_us // 1_000_000 % 5
+            if live in self._live and (due or not calm):
                 self._age(live, now_us)
 
     def _forget_settled(self) -> None:
@@ -163,8 +165,8 @@ class Detector:
         due = False
         crowd = 1 + len(failing) // 4
         for live in failing:
-            per = 15 if live.outage.state is State.SUSPECTED else 6
-            due |= now_us - live.looked_us >= crowd * min(max(live.interval_us // per, 1_000_000), 5_000_000)
+            per, most_us = (15, 5_000_000) if live.outage.state is State.SUSPECTED else (3, 10_000_000)
+            due |= now_us - live.looked_us >= crowd * min(max(live.interval_us // per, 1_000_000), most_us)
         if due:
             for live in failing:
                 live.looked_us = now_us
@@ -484,38 +486,4 @@ class Detector:
 
     def standings(self, now_us: int) -> tuple[Standing, ...]:
         """Every service from every region of the fleet."""
-        layout = self._layout
-        agents, targets = layout.shape
-        if not agents or not targets:
-            return ()
-        last = self._cells.last_us(np.arange(agents * targets)).reshape(agents, targets)
-        fresh = (last != NEVER) & (now_us - last <= 3 * layout.interval_us)
-        newest = self._cells.rounds[np.arange(agents * targets), self._cells.head % ROUNDS] & 7
-        failing = fresh & (newest.reshape(agents, targets) > Outcome.OK)
-        out = []
-        for service, name in enumerate(layout.services):
-            columns = layout.service == service
-            for region, place in enumerate(layout.regions):
-                rows = layout.region == region
-                seen = fresh[np.ix_(rows, columns)].any(axis=1)
-                bad = failing[np.ix_(rows, columns)].any(axis=1)
-                health = self._health(name, place) if seen.any() else Health.UNKNOWN
-                out.append(Standing(name, place, health, int(seen.sum()), int(bad.sum())))
-        return tuple(out)
-
-    def _health(self, service: str, region: str) -> Health:
-        mine = {t.id for t in self._layout.fleet.targets if t.service == service}
-        worst = Health.OK
-        order = (Health.OK, Health.SUSPECTED, Health.DEGRADED, Health.DOWN)
-        for live in self._live:
-            outage = live.outage
-            if region not in outage.regions or not mine & set(outage.target_ids):
-                continue
-            if outage.scope not in (Scope.GLOBAL, Scope.REGIONAL, Scope.PROVIDER):
-                continue
-            if outage.state is State.SUSPECTED:
-                found = Health.SUSPECTED
-            else:
-                found = Health.DOWN if outage.severity == "down" else Health.DEGRADED
-            worst = max(worst, found, key=order.index)
-        return worst
+        return standings(self._layout, self._cells, self.outages(), now_us)

@@ -78,7 +78,7 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
     bad = outcome > Outcome.OK
     bins = at * WINDOWS + np.searchsorted(windows, age_at)
     share = _layers(outcome[bad], age_at[bad] / float(steps.max()))
-    gain = np.log(share / base.layer_share)
+    gain = _focus(outcome[bad], np.log(share / base.layer_share))
     retry_ok, retry_bad = code & RETRY_OK != 0, code & RETRY_FAILED != 0
     surprise = np.where(bad, base.surprise[cell[at]], base.p0[cell[at]])
     surprise -= retry_bad * np.log(RETRY_FAILS) + retry_ok * np.log1p(-RETRY_FAILS)
@@ -99,6 +99,14 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
         fine=total((~bad).astype(np.float64) + retry_ok),
         layers=np.bincount(outcome[bad], minlength=8).astype(np.float64),
     )
+
+
+def _focus(outcome: npt.NDArray[np.uint8], gain: Floats) -> Floats:
+    """What each layer adds, less what it costs to have chosen the layers by looking: none where they are mixed."""
+    count = np.bincount(outcome, minlength=8)
+    total = float(count @ gain)
+    cost = 0.5 * (np.count_nonzero(count) - 1) * np.log(max(outcome.size, 1))
+    return gain * max(0.0, 1.0 - cost / total) if total > 0 else np.zeros_like(gain)
 
 
 _SPREAD = np.array([0, 0, 0.04, 0.04, 0.03, 0.04, 0.03, 0.04])
