@@ -93,6 +93,10 @@ class Lab:
         self._control.close()
         await self.crew.end()
         await self.stage.close()
+        self.release()
+
+    def release(self) -> None:
+        """Gives folder and addresses back; safe twice."""
         self._claim.close()
         self._lock.close()
 

@@ -18,7 +18,6 @@ from faultline_collector.lab.world import (
     World,
 )
 
-
 LONE_SILENCE_S = 20
 """How long one agent is silent before the lab's collector says so: nobody restarts agents here."""
 
