@@ -11,9 +11,10 @@ from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.causes import Cause
 from faultline_collector.correlate.cells import ROUNDS, Cells, common_cells
 from faultline_collector.correlate.clocks import Clocks
+from faultline_collector.correlate.describe import describe
 from faultline_collector.correlate.engine import Standing
 from faultline_collector.correlate.explain import Explainer
-from faultline_collector.correlate.layout import Index, Layout, lay_out
+from faultline_collector.correlate.layout import Layout, lay_out
 from faultline_collector.correlate.life import (
     CHANGE_TICKS,
     CONFIRM_NATS,
@@ -21,18 +22,17 @@ from faultline_collector.correlate.life import (
     STALE_INTERVALS,
     SWITCH_TICKS,
     Live,
+    carried,
     contained,
     moved,
-    onset_of,
-    outage_id,
     recovery,
     reshaped,
+    revive,
 )
 from faultline_collector.correlate.recent import Recent
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.correlate.silence import Dark, Silence, darkness
 from faultline_collector.correlate.standing import standings
-from faultline_collector.correlate.why import evidence, layer_of, sentence
 from faultline_collector.fleet import Fleet
 from faultline_collector.outages import Outage, Scope, State
 from faultline_collector.results import Mask, ResultBatch, Source
@@ -206,7 +206,7 @@ class Detector:
             self._reshape(parent, cause, rectangle, bad, lost, now_us)
 
     def _open(self, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int) -> None:
-        outage = self._describe(cause, bad, lost, now_us)
+        outage = describe(self._layout, self._recent, cause, bad, lost, now_us)
         before = next(
             (c for c in self._closed if c.key == cause.key and self._within_reopen(c, now_us)), None
         )
@@ -245,7 +245,7 @@ class Detector:
         confirmed = live.outage.state is not State.SUSPECTED
         if confirmed and contained(rectangle, live.rectangle) == 1.0:
             return
-        outage = self._describe(cause, live.bad & rectangle, lost, now_us)
+        outage = describe(self._layout, self._recent, cause, live.bad & rectangle, lost, now_us)
         shaped = reshaped(live.outage, outage, now_us, grow=confirmed)
         live.rectangle = live.rectangle | rectangle if confirmed else rectangle
         shaped = replace(shaped, changed_us=live.outage.changed_us)
@@ -269,7 +269,7 @@ class Detector:
             return False
         live.proposal, live.proposed_ticks = (), 0
         live.changes += not suspected
-        outage = self._describe(cause, bad, lost, now_us)
+        outage = describe(self._layout, self._recent, cause, bad, lost, now_us)
         live.outage = reshaped(live.outage, outage, now_us, grow=not suspected)
         live.rectangle, live.bad, live.rate = rectangle, (live.bad & rectangle) | bad, cause.rate
         live.interval_us = int(self._layout.interval_us[cause.targets].max())
@@ -329,43 +329,6 @@ class Detector:
 
     def _note(self, live: Live) -> None:
         self._changed[live.outage.id] = live.outage
-
-    def _describe(self, cause: Cause, bad: Mask, lost: list[Cause], now_us: int) -> Outage:
-        layout = self._layout
-        cells = np.flatnonzero(bad)
-        failing = np.unique(cells // layout.shape[1])
-        healthy = np.setdiff1d(cause.agents, failing)
-        failed = self._recent.started_us[bad[self._recent.cell]]
-        onset = onset_of(failed, int(layout.interval_us[cause.targets].max()), now_us)
-        layer = layer_of(cause.layers)
-        targets = tuple(sorted(layout.target_ids[t] for t in cause.targets))
-        everywhere = cause.form.startswith("everywhere")
-        seen = cause.agents if everywhere or cause.form == "somewhere" else failing
-        regions = tuple(sorted({layout.regions[layout.region[a]] for a in seen}))
-        asns = tuple(sorted({layout.asns[layout.network[a]] for a in failing}))
-        service = [t for t in range(layout.shape[1]) if layout.service[t] == layout.service[cause.targets[0]]]
-        partial = cause.scope in (Scope.GLOBAL, Scope.REGIONAL) and len(service) > cause.targets.size
-        layers = np.bincount(self._recent.outcome[bad[self._recent.cell]], minlength=8)
-        words = {Outcome(o).word: int(n) for o, n in enumerate(layers) if n}
-        return Outage(
-            id=outage_id(cause.key, now_us),
-            state=State.SUSPECTED,
-            scope=cause.scope,
-            subject=cause.subject,
-            target_ids=targets,
-            regions=regions,
-            asns=asns,
-            layer=layer,
-            severity="down" if cause.rate > 0.6 and not partial else "degraded",
-            confidence=float(1.0 - np.exp(-max(cause.score, 0.0))),
-            onset_us=onset,
-            onset_after_us=onset - int(layout.interval_us[cause.targets].min()),
-            onset_before_us=onset,
-            detected_us=now_us,
-            why=sentence(layout, cause, layer, failing, cause.agents, targets),
-            changed_us=now_us,
-            evidence=evidence(layout, cause, failing, healthy, words, lost[:5]),
-        )
 
     # -- silence -------------------------------------------------------------------------------------------
 
@@ -427,29 +390,7 @@ class Detector:
         """Takes over open outages after a restart; their evidence follows by `observe`."""
         for outage in outages:
             if outage.state.is_open:
-                self._live.append(self._revive(outage))
-
-    def _revive(self, outage: Outage) -> Live:
-        layout = self._layout
-        agents, targets = layout.shape
-        rows = np.array([layout.regions[r] in outage.regions for r in layout.region], bool)
-        if outage.scope in (Scope.NETWORK, Scope.AGENT):
-            rows &= np.array([layout.asns[n] in outage.asns for n in layout.network], bool)
-        if outage.subject.kind == "agent":
-            rows = np.array([a == outage.subject.id for a in layout.agent_ids], bool)
-        columns = np.array([t in outage.target_ids for t in layout.target_ids], bool)
-        rectangle = (rows[:, None] & columns[None, :]).reshape(agents * targets)
-        silent = np.flatnonzero(rows) if outage.layer == "silence" else np.empty(0, np.intp)
-        return Live(
-            outage=outage,
-            rectangle=rectangle,
-            bad=rectangle.copy(),
-            rate=0.96 if outage.severity == "down" else 0.35,
-            since_us=outage.changed_us,
-            supported_us=0,
-            interval_us=int(layout.interval_us.max()) if targets else 0,
-            silent=silent,
-        )
+                self._live.append(revive(self._layout, outage))
 
     def refit(self, fleet: Fleet) -> None:
         """Goes on with another fleet; what agents and targets have in common keeps its evidence."""
@@ -469,16 +410,8 @@ class Detector:
         recent.cell = place[recent.cell]
         recent.keep(recent.cell >= 0)
         self._recent = recent
-        self._live = [self._moved_to(live, rows, mine, theirs) for live in open_now]
+        self._live = [carried(live, self._nothing.size, rows, mine, theirs) for live in open_now]
         self._closed = []
-
-    def _moved_to(self, live: Live, rows: Index, mine: Index, theirs: Index) -> Live:
-        rectangle, bad = self._nothing.copy(), self._nothing.copy()
-        if not live.is_silence:
-            rectangle[mine], bad[mine] = live.rectangle[theirs], live.bad[theirs]
-        live.rectangle, live.bad = rectangle, bad
-        live.silent = np.flatnonzero(np.isin(rows, live.silent)) if live.is_silence else live.silent
-        return live
 
     def outages(self) -> tuple[Outage, ...]:
         """All open outages."""

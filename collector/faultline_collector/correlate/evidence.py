@@ -102,7 +102,7 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
 
 
 def _focus(outcome: npt.NDArray[np.uint8], gain: Floats) -> Floats:
-    """What each layer adds, less what it costs to have chosen the layers by looking: none where they are mixed."""
+    """What each layer adds, less the cost of having chosen them by looking: nothing where they are mixed."""
     count = np.bincount(outcome, minlength=8)
     total = float(count @ gain)
     cost = 0.5 * (np.count_nonzero(count) - 1) * np.log(max(outcome.size, 1))

@@ -11,7 +11,7 @@ from faultline_collector.correlate.cells import Cells
 from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, RATES, weigh
 from faultline_collector.correlate.layout import Index, Layout
 from faultline_collector.correlate.settings import EngineSettings
-from faultline_collector.outages import Outage, State
+from faultline_collector.outages import Outage, Scope, State
 from faultline_collector.results import Int64, Mask
 
 SWITCH_NATS = 3.0
@@ -154,3 +154,36 @@ def onset_of(failed_us: Int64, interval_us: int, now_us: int) -> int:
     times = np.sort(failed_us)
     gaps = np.flatnonzero(np.diff(times) > interval_us / 3)
     return int(times[gaps[-1] + 1]) if gaps.size else int(times[0])
+
+
+def revive(layout: Layout, outage: Outage) -> Live:
+    """An open outage after a restart: its cells are taken from what it says of itself."""
+    agents, targets = layout.shape
+    rows = np.array([layout.regions[r] in outage.regions for r in layout.region], bool)
+    if outage.scope in (Scope.NETWORK, Scope.AGENT):
+        rows &= np.array([layout.asns[n] in outage.asns for n in layout.network], bool)
+    if outage.subject.kind == "agent":
+        rows = np.array([a == outage.subject.id for a in layout.agent_ids], bool)
+    columns = np.array([t in outage.target_ids for t in layout.target_ids], bool)
+    rectangle = (rows[:, None] & columns[None, :]).reshape(agents * targets)
+    silent = np.flatnonzero(rows) if outage.layer == "silence" else np.empty(0, np.intp)
+    return Live(
+        outage=outage,
+        rectangle=rectangle,
+        bad=rectangle.copy(),
+        rate=0.96 if outage.severity == "down" else 0.35,
+        since_us=outage.changed_us,
+        supported_us=0,
+        interval_us=int(layout.interval_us.max()) if targets else 0,
+        silent=silent,
+    )
+
+
+def carried(live: Live, size: int, rows: Index, mine: Index, theirs: Index) -> Live:
+    """An open outage in another fleet of `size` cells; see `common_cells` for the rest."""
+    rectangle, bad = np.zeros(size, bool), np.zeros(size, bool)
+    if not live.is_silence:
+        rectangle[mine], bad[mine] = live.rectangle[theirs], live.bad[theirs]
+    live.rectangle, live.bad = rectangle, bad
+    live.silent = np.flatnonzero(np.isin(rows, live.silent)) if live.is_silence else live.silent
+    return live

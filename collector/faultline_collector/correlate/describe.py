@@ -1,0 +1,54 @@
+"""A cause put into words: the outage as anyone may read it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from faultline.outcomes import Outcome
+from faultline_collector.correlate.causes import Cause
+from faultline_collector.correlate.layout import Layout
+from faultline_collector.correlate.life import onset_of, outage_id
+from faultline_collector.correlate.recent import Recent
+from faultline_collector.correlate.why import evidence, layer_of, sentence
+from faultline_collector.outages import Outage, Scope, State
+from faultline_collector.results import Mask
+
+
+def describe(
+    layout: Layout, recent: Recent, cause: Cause, bad: Mask, lost: Sequence[Cause], now_us: int
+) -> Outage:
+    """A cause as an outage that is suspected from now on; `bad` are the flat cells that failed."""
+    cells = np.flatnonzero(bad)
+    failing = np.unique(cells // layout.shape[1])
+    healthy = np.setdiff1d(cause.agents, failing)
+    failed = recent.started_us[bad[recent.cell]]
+    onset = onset_of(failed, int(layout.interval_us[cause.targets].max()), now_us)
+    layer = layer_of(cause.layers)
+    targets = tuple(sorted(layout.target_ids[t] for t in cause.targets))
+    everywhere = cause.form.startswith("everywhere")
+    seen = cause.agents if everywhere or cause.form == "somewhere" else failing
+    regions = tuple(sorted({layout.regions[layout.region[a]] for a in seen}))
+    asns = tuple(sorted({layout.asns[layout.network[a]] for a in failing}))
+    service = [t for t in range(layout.shape[1]) if layout.service[t] == layout.service[cause.targets[0]]]
+    partial = cause.scope in (Scope.GLOBAL, Scope.REGIONAL) and len(service) > cause.targets.size
+    layers = np.bincount(recent.outcome[bad[recent.cell]], minlength=8)
+    words = {Outcome(o).word: int(n) for o, n in enumerate(layers) if n}
+    return Outage(
+        id=outage_id(cause.key, now_us),
+        state=State.SUSPECTED,
+        scope=cause.scope,
+        subject=cause.subject,
+        target_ids=targets,
+        regions=regions,
+        asns=asns,
+        layer=layer,
+        severity="down" if cause.rate > 0.6 and not partial else "degraded",
+        confidence=float(1.0 - np.exp(-max(cause.score, 0.0))),
+        onset_us=onset,
+        onset_after_us=onset - int(layout.interval_us[cause.targets].min()),
+        onset_before_us=onset,
+        detected_us=now_us,
+        why=sentence(layout, cause, layer, failing, cause.agents, targets),
+        changed_us=now_us,
+        evidence=evidence(layout, cause, failing, healthy, words, lost[:5]),
+    )
