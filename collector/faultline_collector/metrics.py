@@ -19,6 +19,9 @@ class Metrics:
         self.queue = Gauge("faultline_ingest_queue_results", "Results waiting to be stored", registry=own)
         self.append = Histogram("faultline_store_append_seconds", "Time of an append", registry=own)
         self.store_errors = Counter("faultline_store_errors", "Appends that failed", registry=own)
+        self.left_out_timings = Counter(
+            "faultline_left_out_timings", "Timings of a name beyond what the store keeps", registry=own
+        )
         self.tick = Histogram(
             "faultline_tick_seconds", "Time of a correlation tick", registry=own, buckets=_TICK_BUCKETS
         )

@@ -35,8 +35,10 @@ class Admission:
     refusals: tuple[Refusal, ...] = ()
 
 
-def admit(batch: ResultBatch, assigned: frozenset[str]) -> Admission:
-    """Separates what can be believed from what cannot, for an agent that is to probe `assigned`.
+def admit(batch: ResultBatch, known: frozenset[str]) -> Admission:
+    """Separates what can be believed from what cannot, in a fleet with the `known` targets.
+
+    A target need not be the agent's at this moment: what waited in a spool may be of an earlier assignment.
 
     A start is impossible more than 24 h after its receipt, for nothing is measured in the future. To the
     past the bound is wide: a result that waited in a spool is honestly days old, and only what is older
@@ -44,7 +46,7 @@ def admit(batch: ResultBatch, assigned: frozenset[str]) -> Admission:
     """
     if not len(batch):
         return Admission(batch)
-    checks = (_bad_outcome(batch), _oversize(batch), _unknown_target(batch, assigned), _impossible(batch))
+    checks = (_bad_outcome(batch), _oversize(batch), _unknown_target(batch, known), _impossible(batch))
     if all(mask is None for mask in checks):
         return Admission(batch)
     why = np.zeros(len(batch), np.uint8)
@@ -76,10 +78,10 @@ def _oversize(batch: ResultBatch) -> Mask | None:
     return bad
 
 
-def _unknown_target(batch: ResultBatch, assigned: frozenset[str]) -> Mask | None:
-    if assigned.issuperset(batch.target_ids):
+def _unknown_target(batch: ResultBatch, known: frozenset[str]) -> Mask | None:
+    if known.issuperset(batch.target_ids):
         return None
-    unknown: Mask = np.array([text not in assigned for text in batch.target_ids])[batch.target]
+    unknown: Mask = np.array([text not in known for text in batch.target_ids])[batch.target]
     return unknown
 
 
@@ -116,6 +118,6 @@ def _sentence(reason: str, batch: ResultBatch, at: int) -> str:
             length = len(batch.details[batch.detail[at]])
             return f"a detail of {length} characters is longer than {MAX_DETAIL_LENGTH}"
         case "unknown_target":
-            return f"{target!r} is not among the targets of this agent"
+            return f"{target!r} is not a target of this fleet"
     hours = int(batch.judged_us[at] - batch.received_us[at]) / _HOUR_US
     return f"the start lies {abs(hours):.1f} h {'after' if hours > 0 else 'before'} its receipt"

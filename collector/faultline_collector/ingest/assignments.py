@@ -10,7 +10,7 @@ from faultline_collector.fleet import Agent, Fleet, Target
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Duty:
-    """One agent's assignment: its version, the message that carries it, and the ids of its targets.
+    """One agent's assignment: its version, the message that carries it, and all targets of the fleet.
 
     The message is the whole envelope: all sessions send the same one, for a copy each would cost a fleet of
     thousands hundreds of megabytes.
@@ -18,7 +18,7 @@ class Duty:
 
     version: str
     message: session_pb2.CollectorMessage
-    target_ids: frozenset[str]
+    known_targets: frozenset[str]
 
 
 class Assignments:
@@ -28,6 +28,7 @@ class Assignments:
         self._fleet = fleet
         self._agents = {agent.id: agent for agent in fleet.agents}
         self._wired = {target.id: _wire(target) for target in fleet.targets}
+        self._known = frozenset(self._wired)
         self._duties: dict[tuple[str, ...], Duty] = {}
 
     def agent(self, agent_id: str) -> Agent | None:
@@ -45,7 +46,7 @@ class Assignments:
     def _duty(self, ids: tuple[str, ...]) -> Duty:
         content = session_pb2.Assignment(targets=[self._wired[i] for i in ids])
         content.version = sha256(content.SerializeToString(deterministic=True)).hexdigest()[:16]
-        return Duty(content.version, session_pb2.CollectorMessage(assignment=content), frozenset(ids))
+        return Duty(content.version, session_pb2.CollectorMessage(assignment=content), self._known)
 
 
 def _wire(target: Target) -> session_pb2.Target:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from prometheus_client import Counter
+
 from faultline.v1 import session_pb2
 from faultline_collector.ingest.ledger import Ledger
 from faultline_collector.ingest.writer import Writer
@@ -39,15 +41,9 @@ class Desk:
     version: str
     heartbeat_s: int = 5
 
-    def settle(self, received: ReceivedRange) -> None:
-        """Notes and counts what has become durable."""
+    def count_dropped(self, received: ReceivedRange) -> None:
+        """Counts results that an agent threw away."""
         count = received.last - received.first + 1
-        self.ledger.settle(received.source, received.first, received.last)
-        self.metrics.results.labels(received.fate).inc(count)
-        if received.fate == "dropped":
-            self._count_dropped(received, count)
-
-    def _count_dropped(self, received: ReceivedRange, count: int) -> None:
         self.metrics.dropped.labels(received.reason).inc(count)
         agent_id = received.source.agent_id
         presence = self.presences.get(agent_id)
@@ -74,9 +70,9 @@ class Desk:
             shed_runs=heartbeat.shed_runs,
         )
 
-    def count_batch(self, *, live: bool) -> None:
-        """Counts a batch by its lane."""
-        self.metrics.batches.labels("live" if live else "backlog").inc()
+    def lane(self, *, live: bool) -> Counter:
+        """Counts the batches of one lane."""
+        return self.metrics.batches.labels("live" if live else "backlog")
 
     def count_resent(self, count: int) -> None:
         """Counts results that had come before."""

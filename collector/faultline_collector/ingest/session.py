@@ -2,24 +2,25 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
 from enum import Enum
 from functools import partial
-
-import numpy as np
 
 from faultline.columns import MAX_ID_LENGTH
 from faultline.ranges import Ranges
 from faultline.v1 import results_pb2, session_pb2
 from faultline_collector.fleet import Agent
-from faultline_collector.ingest.admit import Refusal, admit
+from faultline_collector.ingest.admit import Refusal
 from faultline_collector.ingest.assignments import Duty
 from faultline_collector.ingest.clocks import ClockOffset
-from faultline_collector.ingest.decode import MAX_SEQUENCE, BadBatch, claimed, decode
+from faultline_collector.ingest.decode import MAX_SEQUENCE, Arrival, claimed
 from faultline_collector.ingest.desk import DROP_REASONS, Desk
+from faultline_collector.ingest.reading import Claim
+from faultline_collector.ingest.wire import BadBatch
 from faultline_collector.ingest.writer import Parcel
-from faultline_collector.results import Mask, ResultBatch, Source, UInt64
+from faultline_collector.results import Source
 from faultline_collector.stores.store import ReceivedRange
+
+_SEEN_US = 250_000
 
 
 class Ending(Enum):
@@ -53,6 +54,8 @@ class AgentSession:
         self._duty_version = hello.assignment_version
         self._outbox: deque[session_pb2.CollectorMessage] = deque()
         self._ack = _Ack()
+        self._lanes = (desk.lane(live=False), desk.lane(live=True))
+        self._seen_us = 0
         self._unsettled = 0
         self._leaving = False
         self._news = asyncio.Event()
@@ -141,37 +144,27 @@ class AgentSession:
 
     def _hear_batch(self, batch: results_pb2.Batch) -> None:
         now = self._desk.now_us()
-        self._desk.presences.note(self.agent.id, now)
-        self._desk.count_batch(live=batch.lane == results_pb2.LANE_LIVE)
+        self._note_seen(now)
+        self._lanes[batch.lane == results_pb2.LANE_LIVE].inc()
         try:
             first, last = claimed(batch)
         except BadBatch as error:
             self._reject(error.reason, batch.count, str(error))
             return
         missing = self._desk.ledger.missing(self._source, first, last)
-        results, refusals = self._judge(batch, missing, now)
-        stored = runs(results.sequence) if results is not None else Ranges()
-        ranges = (
-            *self._received(stored, "stored"),
-            *(ReceivedRange(self._source, r.first, r.last, "rejected", r.reason) for r in refusals),
-        )
-        self._submit(results, ranges, Ranges([(first, last)]), refusals)
+        claim = None
+        if missing:
+            arrival = Arrival(batch, self._source, self._clock.offset_us, now)
+            targets = self._duty.known_targets if self._duty is not None else frozenset[str]()
+            claim = Claim(arrival, missing, targets)
+        self._submit(claim, (), first, last)
         self._desk.count_resent(last - first + 1 - missing.count())
 
-    def _judge(
-        self, batch: results_pb2.Batch, missing: Ranges, now_us: int
-    ) -> tuple[ResultBatch | None, tuple[Refusal, ...]]:
-        if not missing:
-            return None, ()
-        try:
-            results = decode(batch, self._source, self._clock.offset_us, now_us)
-        except BadBatch as error:
-            return None, tuple(Refusal(error.reason, first, last, str(error)) for first, last in missing)
-        if missing.count() < len(results):
-            results = results.select(_mask(results, missing))
-        assigned = self._duty.target_ids if self._duty is not None else frozenset[str]()
-        admission = admit(results, assigned)
-        return admission.results, admission.refusals
+    def _note_seen(self, now_us: int) -> None:
+        """Notes a sign of life, not more often than anybody looks."""
+        if not 0 <= now_us - self._seen_us < _SEEN_US:
+            self._seen_us = now_us
+            self._desk.presences.note(self.agent.id, now_us)
 
     def _hear_heartbeat(self, heartbeat: session_pb2.Heartbeat) -> None:
         now = self._desk.now_us()
@@ -188,32 +181,24 @@ class AgentSession:
             return
         missing = self._desk.ledger.missing(self._source, first, last)
         reason = dropped.reason if dropped.reason in DROP_REASONS else "other"
-        self._submit(None, tuple(self._received(missing, "dropped", reason)), Ranges([(first, last)]), ())
+        ranges = tuple(ReceivedRange(self._source, low, high, "dropped", reason) for low, high in missing)
+        self._submit(None, ranges, first, last)
 
-    def _received(self, these: Ranges, fate: str, reason: str = "") -> Iterable[ReceivedRange]:
-        return (ReceivedRange(self._source, first, last, fate, reason) for first, last in these)
-
-    def _submit(
-        self,
-        results: ResultBatch | None,
-        ranges: tuple[ReceivedRange, ...],
-        heard: Ranges,
-        refusals: tuple[Refusal, ...],
-    ) -> None:
+    def _submit(self, claim: Claim | None, ranges: tuple[ReceivedRange, ...], first: int, last: int) -> None:
         """Queues a parcel even for a resend: what it resends may still be on its way to the disk."""
-        for first, last in heard:
-            self._desk.ledger.take(self._source, first, last)
+        self._desk.ledger.take(self._source, first, last)
         self._unsettled += 1
-        done = partial(self._settle, ranges, heard, refusals)
-        self._desk.writer.put(Parcel(results, ranges, done))
+        done = partial(self._settle, ranges, first, last)
+        self._desk.writer.put(Parcel(self._source, claim, ranges, done))
 
     def _settle(
-        self, ranges: tuple[ReceivedRange, ...], heard: Ranges, refusals: tuple[Refusal, ...]
+        self, dropped: tuple[ReceivedRange, ...], first: int, last: int, refusals: tuple[Refusal, ...]
     ) -> None:
         self._unsettled -= 1
-        for received in ranges:
-            self._desk.settle(received)
-        self._ack.durable.update(heard)
+        self._desk.ledger.settle(self._source, first, last)
+        self._ack.durable.add(first, last)
+        for received in dropped:
+            self._desk.count_dropped(received)
         for refusal in refusals:
             self._reject(refusal.reason, refusal.last - refusal.first + 1, refusal.example)
         self._news.set()
@@ -232,26 +217,6 @@ def check_hello(hello: session_pb2.Hello) -> None:
         length = len(getattr(hello, name))
         if length > MAX_ID_LENGTH:
             raise Misspoken(f"{name} has {length} characters, at most {MAX_ID_LENGTH} are allowed")
-
-
-def runs(sequence: UInt64) -> Ranges:
-    """The runs of an ascending column of sequences."""
-    if not len(sequence):
-        return Ranges()
-    first, last = int(sequence[0]), int(sequence[-1])
-    if last - first == len(sequence) - 1:
-        return Ranges([(first, last)])
-    ends = np.flatnonzero(np.diff(sequence) != 1)
-    firsts = sequence[np.append(0, ends + 1)].tolist()
-    lasts = sequence[np.append(ends, len(sequence) - 1)].tolist()
-    return Ranges(zip(firsts, lasts, strict=True))
-
-
-def _mask(results: ResultBatch, these: Ranges) -> Mask:
-    mask = np.zeros(len(results), np.bool_)
-    for first, last in these:
-        mask |= (results.sequence >= first) & (results.sequence <= last)
-    return mask
 
 
 def _wire(these: Ranges) -> list[results_pb2.Range]:

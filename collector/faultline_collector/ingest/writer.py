@@ -11,8 +11,10 @@ import structlog
 
 from faultline.backoff import Backoff
 from faultline.ranges import Ranges
+from faultline_collector.ingest.admit import Refusal
+from faultline_collector.ingest.reading import Claim, read
 from faultline_collector.metrics import Metrics
-from faultline_collector.results import ResultBatch, Source, concatenate
+from faultline_collector.results import ResultBatch, Source, empty_batch
 from faultline_collector.stores.store import ReceivedRange, Store, StoreError
 
 _log = structlog.get_logger("ingest")
@@ -20,16 +22,31 @@ _log = structlog.get_logger("ingest")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parcel:
-    """Results and ranges that become durable together; `settled` is called once they are."""
+    """A batch to be read, or ranges, that become durable together.
 
-    results: ResultBatch | None
+    Once they are, `settled` is called with what of the batch was refused. A parcel without either waits for
+    those before it.
+    """
+
+    source: Source
+    claim: Claim | None
     ranges: tuple[ReceivedRange, ...]
-    settled: Callable[[], None]
+    settled: Callable[[tuple[Refusal, ...]], None]
 
     @property
     def weight(self) -> int:
         """What it takes of the queue, in results; a parcel without any still takes a place."""
-        return 1 if self.results is None else max(1, len(self.results))
+        return 1 if self.claim is None else self.claim.arrival.batch.count
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lot:
+    """A group that was read: what is to be appended, and for each of its parcels what was refused."""
+
+    parcels: Sequence[Parcel]
+    results: ResultBatch
+    ranges: list[ReceivedRange]
+    refusals: list[tuple[Refusal, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +61,10 @@ class Limits:
 class Writer:
     """A bounded queue before the store, and the one task that empties it.
 
-    Whatever waits is appended at once (group commit); nothing is settled before it is durable. When the
-    store fails, the same group is tried again until it is taken, and `room` holds the senders back; `problem`
-    says why, in one sentence.
+    Whatever waits is read and appended at once (group commit); nothing is settled before it is durable. When
+    the store fails, the same group is tried again until it is taken, and `room` holds the senders back;
+    `problem` says why, in one sentence. A group that can never be stored is halved until the parcel that
+    spoils it stands alone: that one is rejected.
     """
 
     def __init__(
@@ -115,43 +133,104 @@ class Writer:
             weight += group[-1].weight
         return group
 
-    async def _commit(self, group: list[Parcel]) -> None:
-        results = await self._store_until_taken(group)
-        for parcel in group:
-            parcel.settled()
-        if len(results):
-            self._hand_on(results)
-        self._waiting -= sum(parcel.weight for parcel in group)
+    async def _commit(self, group: Sequence[Parcel]) -> None:
+        failures = 0
+        while isinstance(lot := await self._attempt(group), StoreError):
+            if lot.permanent and len(group) > 1:
+                middle = len(group) // 2
+                await self._commit(group[:middle])
+                await self._commit(group[middle:])
+                return
+            failures += 1
+            await self._sleep(self._backoff.delay_s(failures, self._random))
+        self._settle(lot)
+
+    def _settle(self, lot: Lot) -> None:
+        for received in lot.ranges:
+            self._metrics.results.labels(received.fate).inc(received.last - received.first + 1)
+        for parcel, refusals in zip(lot.parcels, lot.refusals, strict=True):
+            parcel.settled(refusals)
+        if len(lot.results):
+            self._hand_on(lot.results)
+        self._waiting -= sum(parcel.weight for parcel in lot.parcels)
         self._metrics.queue.set(self._waiting)
         self._room.set()
 
-    async def _store_until_taken(self, group: list[Parcel]) -> ResultBatch:
-        failures = 0
-        while True:
-            try:
-                results, took_s = await asyncio.to_thread(_append, self._store, group)
-            except StoreError as error:
-                failures += 1
-                self.problem = str(error)
-                self._metrics.store_errors.inc()
-                if failures == 1:
-                    _log.error("store fails, agents are held back", error=str(error), waiting=self._waiting)
-                await self._sleep(self._backoff.delay_s(failures, self._random))
-                continue
-            if failures:
-                _log.info("store works again", failures=failures)
-            self.problem = ""
-            self._metrics.append.observe(took_s)
-            return results
+    async def _attempt(self, group: Sequence[Parcel]) -> Lot | StoreError:
+        """Stores a group, or tells why not; a single parcel that can never be stored is rejected."""
+        try:
+            lot, took_s, left_out = await asyncio.to_thread(_append, self._store, group)
+        except StoreError as error:
+            rejected = error.permanent and len(group) == 1 and await self._reject(group[0], str(error))
+            if not rejected:
+                self._note_failure(error)
+            return rejected or error
+        if self.problem:
+            _log.info("store works again")
+        self.problem = ""
+        self._metrics.append.observe(took_s)
+        self._metrics.left_out_timings.inc(left_out)
+        return lot
+
+    def _note_failure(self, error: StoreError) -> None:
+        self._metrics.store_errors.inc()
+        if not self.problem:
+            _log.error("store fails, agents are held back", error=str(error), waiting=self._waiting)
+        self.problem = str(error)
+
+    async def _reject(self, parcel: Parcel, why: str) -> Lot | None:
+        """Has a parcel noted as rejected; None where even that fails, for then the store itself is ill."""
+        lot = _rejected(parcel, why)
+        try:
+            await asyncio.to_thread(self._store.append, lot.results, lot.ranges)
+        except StoreError:
+            return None
+        _log.error("results cannot be stored, and are rejected", agent=parcel.source.agent_id, error=why)
+        return lot
 
 
-def _append(store: Store, group: Sequence[Parcel]) -> tuple[ResultBatch, float]:
-    results = concatenate([parcel.results for parcel in group if parcel.results is not None])
-    ranges = joined(received for parcel in group for received in parcel.ranges)
-    began = perf_counter()
-    if len(results) or ranges:
-        store.append(results, ranges)
-    return results, perf_counter() - began
+def _append(store: Store, group: Sequence[Parcel]) -> tuple[Lot, float, int]:
+    try:
+        lot = _read(group)
+        began = perf_counter()
+        left_out = store.append(lot.results, lot.ranges) if lot.ranges else 0
+        return lot, perf_counter() - began, left_out
+    except StoreError:
+        raise
+    except Exception as error:
+        # A batch that brings reading down would come again after every restart.
+        raise StoreError(f"{type(error).__name__}: {error}", permanent=True) from error
+
+
+def _read(group: Sequence[Parcel]) -> Lot:
+    reading = read([parcel.claim for parcel in group if parcel.claim is not None])
+    found = iter(reading.refusals)
+    refusals = [next(found) if parcel.claim is not None else () for parcel in group]
+    ranges = (
+        received
+        for parcel, refused in zip(group, refusals, strict=True)
+        for received in (*parcel.ranges, *_fates(parcel, refused))
+    )
+    return Lot(group, reading.results, joined(ranges), refusals)
+
+
+def _rejected(parcel: Parcel, why: str) -> Lot:
+    missing = parcel.claim.missing if parcel.claim is not None else ()
+    refusals = tuple(Refusal("store", first, last, why) for first, last in missing)
+    ranges = joined((*parcel.ranges, *_fates(parcel, refusals)))
+    return Lot((parcel,), empty_batch(), ranges, [refusals])
+
+
+def _fates(parcel: Parcel, refusals: Sequence[Refusal]) -> Iterable[ReceivedRange]:
+    """What becomes of the sequences that a parcel claims."""
+    if parcel.claim is None:
+        return
+    refused = Ranges((refusal.first, refusal.last) for refusal in refusals)
+    for refusal in refusals:
+        yield ReceivedRange(parcel.source, refusal.first, refusal.last, "rejected", refusal.reason)
+    for first, last in parcel.claim.missing:
+        for low, high in refused.missing(first, last) if refusals else ((first, last),):
+            yield ReceivedRange(parcel.source, low, high)
 
 
 def joined(ranges: Iterable[ReceivedRange]) -> list[ReceivedRange]:

@@ -23,6 +23,7 @@ from faultline_collector.stores.order import (
     PAGE_RESULTS,
     days_of,
     kept_timings,
+    left_out,
     newest,
     pages,
     step_us,
@@ -52,21 +53,21 @@ class DuckdbStore:
         self._in_step = False
         self._load()
 
-    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> None:
+    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> int:
         """See `Store`."""
         with self._lock:
             if not self._in_step:
                 self._load()
             results, fresh = self._ledger.admit(results, ranges)
             if not fresh:
-                return
+                return 0
             self._in_step = False
             with self._file.writing() as connection:
-                for day, part in days_of(results):
-                    self._write_day(connection, day, part)
+                missed = sum(self._write_day(connection, day, part) for day, part in days_of(results))
                 self._write_ranges(connection, fresh)
             self._ledger.note(fresh)
             self._in_step = True
+            return missed
 
     def received(self) -> dict[Source, Ranges]:
         """See `Store`."""
@@ -139,7 +140,7 @@ class DuckdbStore:
         self._timings: dict[int, set[str]] = {}
         self._in_step = True
 
-    def _write_day(self, connection: duckdb.DuckDBPyConnection, day: int, part: ResultBatch) -> None:
+    def _write_day(self, connection: duckdb.DuckDBPyConnection, day: int, part: ResultBatch) -> int:
         known = self._timings.get(day)
         if known is None:
             known = self._timings[day] = tables.make_day(connection, day)
@@ -153,6 +154,7 @@ class DuckdbStore:
             "target": self._targets.column(connection, targets, part.target),
         }
         tables.insert(connection, tables.table_of(day), columns)
+        return left_out(part, timings)
 
     def _write_ranges(self, connection: duckdb.DuckDBPyConnection, ranges: list[ReceivedRange]) -> None:
         if self._logged + len(ranges) > self._merge_at:

@@ -11,7 +11,7 @@ from faultline.ranges import Ranges
 from faultline_collector.results import Mask, ResultBatch, Source, concatenate
 from faultline_collector.stores.availability import count_availability
 from faultline_collector.stores.ledger import Ledger
-from faultline_collector.stores.order import DAY_US, kept_timings, newest, pages
+from faultline_collector.stores.order import DAY_US, kept_timings, left_out, newest, pages
 from faultline_collector.stores.store import (
     AvailabilityCount,
     AvailabilityQuery,
@@ -35,7 +35,7 @@ class MemoryStore:
         self._timing_names: set[str] = set()
         self._closed = False
 
-    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> None:
+    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> int:
         """See `Store`."""
         with self._lock:
             self._refuse_when_closed()
@@ -46,6 +46,7 @@ class MemoryStore:
             if len(results):
                 self._batches.append(replace(results, timings_us=timings))
             self._forget()
+            return left_out(results, timings)
 
     def received(self) -> dict[Source, Ranges]:
         """See `Store`."""

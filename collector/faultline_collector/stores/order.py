@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from faultline.columns import TOTAL
+from faultline.columns import NOT_REACHED, TOTAL
 from faultline_collector.results import Int32, Int64, ResultBatch
 from faultline_collector.stores.store import AvailabilityQuery, ResultQuery
 
@@ -38,6 +38,12 @@ def kept_timings(results: ResultBatch, known: set[str]) -> Mapping[str, Int32]:
     new = sorted(set(results.timings_us) - known - {TOTAL})[: max(0, room)]
     allowed = known | {TOTAL, *new}
     return {name: column for name, column in results.timings_us.items() if name in allowed}
+
+
+def left_out(results: ResultBatch, kept: Mapping[str, Int32]) -> int:
+    """How many measured timings are not among those that are kept."""
+    columns = (column for name, column in results.timings_us.items() if name not in kept)
+    return sum(int(np.count_nonzero(column != NOT_REACHED)) for column in columns)
 
 
 def source_ranks(results: ResultBatch) -> Int32:

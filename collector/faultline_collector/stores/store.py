@@ -79,8 +79,11 @@ class StoreError(Exception):
 class Store(Protocol):
     """Keeps results exactly once. Methods block; callers run them in a thread. One writer at a time."""
 
-    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> None:
-        """Makes results and ranges durable together, or raises StoreError and leaves nothing of them."""
+    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> int:
+        """Makes results and ranges durable together, or raises StoreError and leaves nothing of them.
+
+        Gives how many measured timings were left out, because the store keeps no more different names.
+        """
 
     def received(self) -> dict[Source, Ranges]:
         """All sequences that were ever stored, rejected or noted as dropped, by source."""

@@ -13,30 +13,30 @@ from faultline_collector.ingest.decode import decode
 from tests.collector.ingest.worlds import NOW_US, SOURCE, batch
 
 HOUR_US = 3600 * 1_000_000
-ASSIGNED = frozenset({"web", "api"})
+KNOWN = frozenset({"web", "api"})
 
 
 def judged(offset_us: int = 0, received_us: int = NOW_US, **columns: Any) -> Admission:
     """What becomes of a batch with these columns."""
-    return admit(decode(batch(**columns), SOURCE, offset_us, received_us), ASSIGNED)
+    return admit(decode(batch(**columns), SOURCE, offset_us, received_us), KNOWN)
 
 
 def test_good_results_pass_untouched() -> None:
     """Nothing is copied where nothing is refused."""
     good = decode(batch(), SOURCE, 0, NOW_US)
-    assert admit(good, ASSIGNED) == Admission(good)
+    assert admit(good, KNOWN) == Admission(good)
 
 
 def test_no_results_are_no_refusals() -> None:
     """An empty batch is admitted as it is."""
     nothing = decode(batch(), SOURCE, 0, NOW_US).select(slice(0))
-    assert admit(nothing, ASSIGNED) == Admission(nothing)
+    assert admit(nothing, KNOWN) == Admission(nothing)
 
 
 def test_unknown_targets_are_refused_by_runs() -> None:
     """Neighbours with the same fault make one run, and the rest is taken."""
     found = judged(count=5, target_ids=["web", "mine"], target=[0, 1, 1, 0, 1])
-    sentence = "'mine' is not among the targets of this agent"
+    sentence = "'mine' is not a target of this fleet"
     assert found.refusals == (
         Refusal("unknown_target", 2, 3, sentence),
         Refusal("unknown_target", 5, 5, sentence),

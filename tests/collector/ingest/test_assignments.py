@@ -15,7 +15,8 @@ def test_an_assignment_names_its_content() -> None:
     third = Assignments(replace(FLEET, targets=changed)).of(west)
     assert first.message == second.message
     assert third.version != first.version == first.message.assignment.version
-    assert first.target_ids == frozenset({"api", "web"})
+    assert [one.target_id for one in first.message.assignment.targets] == ["api", "web"]
+    assert first.known_targets == frozenset({"api", "far", "web"})
 
 
 def test_agents_with_equal_targets_share_a_message() -> None:

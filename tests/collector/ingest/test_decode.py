@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 
 from faultline.columns import MAX_BATCH_RESULTS
 from faultline.v1 import results_pb2
-from faultline_collector.ingest.decode import BadBatch, claimed, decode
+from faultline_collector.ingest.decode import Arrival, claimed, decode, decode_all
+from faultline_collector.ingest.wire import BadBatch
+from faultline_collector.results import ResultBatch, Source, concatenate
 from tests.collector.ingest.worlds import NOW_US, SOURCE, batch
+
+TIMING = results_pb2.Timing
 
 ROWS = st.lists(
     st.tuples(
@@ -66,6 +70,90 @@ def test_every_value_arrives_in_its_column(rows: list[tuple[int, ...]], first: i
     assert (read.sources, read.target_ids, read.details) == ((SOURCE,), ("a", "b", "c"), ("x", "y"))
 
 
+WHOLE = results_pb2.Batch(
+    target_ids=["web", "api"],
+    target=[0, 1, 1],
+    started_delta_us=[NOW_US, 5, -3],
+    attempt=[0, 1, 0],
+    outcome=[results_pb2.OUTCOME_OK, results_pb2.OUTCOME_DNS, results_pb2.OUTCOME_CONNECT],
+    status=[200, 0, 500],
+    family=[4, 6, 0],
+    flags=[1, 0, 2],
+    details=["fine", "late"],
+    detail=[0, 2, 1],
+    timings=[TIMING(name="total", us=[1, 2, -1]), TIMING(name="dns", us=[0, 7, 9])],
+)
+"""All columns; each test batch has some of them."""
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sets(st.sampled_from(["target", "attempt", "status", "family", "flags", "detail"])),
+            st.sampled_from([("total",), ("dns",), ("total", "dns"), ()]),
+            st.booleans(),
+            st.integers(1, 2**62),
+            st.integers(1, 40),
+        ),
+        min_size=2,
+        max_size=6,
+    )
+)
+def test_many_batches_are_read_as_each_alone(
+    parts: list[tuple[set[str], tuple[str, ...], bool, int, int]],
+) -> None:
+    """Read end to end, in whatever mixture of columns and sizes, every batch says what it says alone."""
+    arrivals = []
+    for number, (absent, timings, other, first, times) in enumerate(parts):
+        message = results_pb2.Batch(first_sequence=first, count=3 * times, details=WHOLE.details)
+        message.target_ids.extend(reversed(WHOLE.target_ids) if other else WHOLE.target_ids)
+        for name in {
+            "target",
+            "started_delta_us",
+            "attempt",
+            "outcome",
+            "status",
+            "family",
+            "flags",
+            "detail",
+        }:
+            if name not in absent:
+                getattr(message, name).extend(list(getattr(WHOLE, name)) * times)
+        for timing in WHOLE.timings:
+            if timing.name in timings:
+                message.timings.append(TIMING(name=timing.name, us=list(timing.us) * times))
+        arrivals.append(Arrival(message, Source(f"agent-{number % 2}", "spool"), number, NOW_US + number))
+    whole = decode_all(arrivals)
+    alone = concatenate([decode_all([arrival]) for arrival in arrivals])
+    assert said(whole) == said(alone)
+
+
+def said(results: ResultBatch) -> list[tuple[Any, ...]]:
+    """Every result as a row of its meanings, whatever stands in the dictionaries."""
+    detail = results.detail if len(results.detail) else np.full(len(results), -1)
+    columns = (
+        "sequence",
+        "started_us",
+        "offset_us",
+        "received_us",
+        "attempt",
+        "outcome",
+        "status",
+        "family",
+        "flags",
+    )
+    return list(
+        zip(
+            [results.sources[i] for i in results.source],
+            [results.target_ids[i] for i in results.target],
+            [(*results.details, None)[i] for i in detail],
+            *[getattr(results, name).tolist() for name in columns],
+            *[results.timings_us[name].tolist() for name in sorted(results.timings_us)],
+            strict=True,
+        )
+    )
+
+
 def test_absent_columns_are_defaults() -> None:
     """A column that is not sent means its default in every row, and a total that was not measured."""
     read = decode(batch(timings=[results_pb2.Timing(name="dns")]), SOURCE, 0, NOW_US)
@@ -87,7 +175,6 @@ def test_absent_outcomes_are_bad_outcomes() -> None:
     assert decode(batch(outcome=[]), SOURCE, 0, NOW_US).outcome.tolist() == [0, 0, 0]
 
 
-TIMING = results_pb2.Timing
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "short": ({"outcome": [1, 1]}, "column outcome has 2 entries for 3 results"),
     "long": ({"status": [200] * 4}, "column status has 4 entries for 3 results"),

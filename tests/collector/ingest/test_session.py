@@ -145,7 +145,7 @@ async def test_bad_results_are_acknowledged_and_counted() -> None:
     async with working(Rig()) as rig:
         told = await hold(rig, bad)
         again = await hold(rig, bad)
-    sentence = "'mine' is not among the targets of this agent"
+    sentence = "'mine' is not a target of this fleet"
     assert acknowledged(told) == acknowledged(again) == [(1, 4)]
     assert (rejections(told), rejections(again)) == ([("unknown_target", 2, sentence)], [])
     assert rig.stored() == rig.judgement.sequences == [1, 4]
@@ -153,10 +153,20 @@ async def test_bad_results_are_acknowledged_and_counted() -> None:
     assert rig.count("faultline_results_total", fate="rejected") == 2
 
 
-async def test_a_target_of_another_region_is_unknown() -> None:
-    """An agent speaks only for what it was told to probe."""
+async def test_a_target_of_an_earlier_assignment_is_stored() -> None:
+    """What waited in a spool is history, also when the agent is to probe something else by now."""
     async with working(Rig()) as rig:
         told = await hold(rig, batch(1, 1, target_ids=["far"]))
+    assert rejections(told) == []
+    assert rig.stored() == [1]
+
+
+async def test_a_target_that_has_left_the_fleet_is_unknown() -> None:
+    """Nobody could say whose history it is."""
+    rig = Rig()
+    rig.intake.refit(replace(FLEET, targets=FLEET.targets[:1]))
+    async with working(rig):
+        told = await hold(rig, batch(1, 1))
     assert [reason for reason, _, _ in rejections(told)] == ["unknown_target"]
 
 

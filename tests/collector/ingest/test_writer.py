@@ -6,35 +6,48 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from faultline_collector.ingest.decode import decode
+from faultline.ranges import Ranges
+from faultline.v1 import results_pb2
+from faultline_collector.ingest.admit import Refusal
+from faultline_collector.ingest.decode import Arrival, claimed
+from faultline_collector.ingest.reading import Claim
 from faultline_collector.ingest.writer import Limits, Parcel, Writer, joined
 from faultline_collector.metrics import Metrics
 from faultline_collector.results import Source
 from faultline_collector.stores.store import ReceivedRange
 from tests.collector.ingest.worlds import NOW_US, SOURCE, Judgement, SlowStore, batch
 
+TARGETS = frozenset({"web"})
+
 
 def parcel(first: int, count: int, settled: list[int]) -> Parcel:
     """Results from `first` on; notes `first` when they are settled."""
-    results = decode(batch(first, count), SOURCE, 0, NOW_US)
-    ranges = (ReceivedRange(SOURCE, first, first + count - 1),)
-    return Parcel(results, ranges, lambda: settled.append(first))
+    return Parcel(SOURCE, claim(batch(first, count)), (), lambda _: settled.append(first))
+
+
+def claim(message: results_pb2.Batch) -> Claim:
+    """All of a batch, from an agent of a fleet with one target."""
+    first, last = claimed(message)
+    return Claim(Arrival(message, SOURCE, 0, NOW_US), Ranges([(first, last)]), TARGETS)
 
 
 class Bench:
     """A writer before a slow store."""
 
-    def __init__(self, limits: Limits, *, failures: int = 0) -> None:
-        self.store = SlowStore(failures=failures)
+    def __init__(self, limits: Limits, store: SlowStore | None = None, *, failures: int = 0) -> None:
+        self.store = store or SlowStore(failures=failures)
         self.judgement = Judgement()
         self.metrics = Metrics()
         self.settled: list[int] = []
         self.slept: list[float] = []
+        self.tried_thrice = asyncio.Event()
         self.problems: list[str] = []
         self.writer = Writer(self.store, self.judgement.take, self.metrics, limits=limits, sleep=self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+        if len(self.slept) == 4:
+            self.tried_thrice.set()
         self.problems.append(self.writer.problem)
         await asyncio.sleep(0)
 
@@ -124,13 +137,66 @@ async def test_parcels_without_results_take_room_too() -> None:
     """Ranges alone are bounded as well."""
     bench = Bench(Limits(waiting=2, gather_s=0))
     for _ in range(2):
-        bench.writer.put(Parcel(None, (ReceivedRange(SOURCE, 1, 9, "dropped", "age"),), lambda: None))
+        bench.writer.put(
+            Parcel(SOURCE, None, (ReceivedRange(SOURCE, 1, 9, "dropped", "age"),), lambda _: None)
+        )
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await bench.writer.room()
     async with bench.running():
         pass
     assert bench.judgement.batches == []
+
+
+@pytest.mark.parametrize(
+    ("buggy", "why"),
+    [
+        pytest.param(False, "a value does not fit", id="the-store-says-so"),
+        pytest.param(True, "ValueError: no such day", id="a-bug"),
+    ],
+)
+async def test_what_can_never_be_stored_is_rejected_alone(buggy: bool, why: str) -> None:
+    """A parcel that spoils its group holds nobody back: it alone is rejected, with a reason."""
+    bench = Bench(Limits(gather_s=0), SlowStore(poison=frozenset({8}), buggy=buggy))
+    refused: list[Refusal] = []
+    for first in (1, 4, 10, 13):
+        bench.writer.put(parcel(first, 3, bench.settled))
+    bench.writer.put(Parcel(SOURCE, claim(batch(7, 3)), (), refused.extend))
+    async with bench.running():
+        pass
+    assert bench.settled == [1, 4, 10, 13]
+    assert refused == [Refusal("store", 7, 9, why)]
+    assert sorted(bench.judgement.sequences) == [1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15]
+    assert list(bench.store.received()[SOURCE]) == [(1, 15)]
+    assert bench.metrics.registry.get_sample_value("faultline_results_total", {"fate": "rejected"}) == 3
+    assert (bench.writer.waiting, bench.writer.problem) == (0, "")
+
+
+async def test_a_store_that_is_gone_for_good_rejects_nothing() -> None:
+    """Where not even a rejection can be kept, it is not the parcel's fault: it waits, and is not lost."""
+    bench = Bench(Limits(gather_s=0))
+    bench.store.close()
+    bench.writer.put(parcel(1, 3, bench.settled))
+    task = asyncio.create_task(bench.writer.run())
+    async with asyncio.timeout(30):
+        await bench.tried_thrice.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert bench.problems[-1] == "the store is closed"
+    assert (bench.settled, bench.writer.waiting) == ([], 3)
+
+
+async def test_left_out_timings_are_counted() -> None:
+    """A store keeps so many names of timings; what it leaves out can be seen."""
+    bench = Bench(Limits(gather_s=0))
+    names = [f"t_{a}{b}" for a in "abcdefghij" for b in "abcdefgh"]
+    for i in range(0, 80, 10):
+        timings = [results_pb2.Timing(name=name, us=[5, 5, -1]) for name in names[i : i + 10]]
+        message = batch(1 + 3 * i, 3, timings=timings)
+        bench.writer.put(Parcel(SOURCE, claim(message), (), lambda _: None))
+    async with bench.running():
+        pass
+    assert bench.metrics.registry.get_sample_value("faultline_left_out_timings_total") == 2 * (80 - 63)
 
 
 async def test_closing_twice_is_safe() -> None:

@@ -78,24 +78,35 @@ def pairs(ranges: Sequence[results_pb2.Range]) -> list[tuple[int, int]]:
 
 
 class SlowStore(MemoryStore):
-    """A memory store that waits before each append until `gate` is set, and fails `failures` times."""
+    """A memory store that waits before each append until `gate` is set, and fails `failures` times.
 
-    def __init__(self, *, failures: int = 0) -> None:
+    It can never keep results with a sequence in `poison`, and takes it for a bug if `buggy`.
+    """
+
+    def __init__(
+        self, *, failures: int = 0, poison: frozenset[int] = frozenset(), buggy: bool = False
+    ) -> None:
         super().__init__()
         self.gate = threading.Event()
         self.gate.set()
         self.failures = failures
+        self.poison = poison
+        self.buggy = buggy
         self.appends: list[int] = []
 
-    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> None:
+    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> int:
         """Keeps them once the gate is open."""
         if not self.gate.wait(30):
             raise AssertionError("the gate was never opened")
         if self.failures:
             self.failures -= 1
             raise StoreError("the disk is full")
+        if not self.poison.isdisjoint(results.sequence.tolist()):
+            if self.buggy:
+                raise ValueError("no such day")
+            raise StoreError("a value does not fit", permanent=True)
         self.appends.append(len(results))
-        super().append(results, ranges)
+        return super().append(results, ranges)
 
 
 @dataclass

@@ -17,6 +17,16 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 
+_PERMANENT = (
+    duckdb.FatalException,
+    duckdb.ConnectionException,
+    duckdb.DataError,
+    duckdb.IntegrityError,
+    duckdb.ProgrammingError,
+    duckdb.NotSupportedError,
+)
+"""What will fail again: the file is lost to this process, or what was to be written does not fit."""
+
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 
 
@@ -82,7 +92,7 @@ def _as_store_error(doing: str) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        permanent = isinstance(error, duckdb.FatalException | duckdb.ConnectionException)
+        permanent = isinstance(error, _PERMANENT)
         raise StoreError(f"{doing}: {_first_line(error)}", permanent=permanent) from error
 
 
