@@ -8,6 +8,7 @@ SHELL := /bin/bash
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_COMPILE_BYTECODE := 1
+export UV_SYSTEM_CERTS := 1
 UV := build/tools/uv
 RUN := .venv/bin/python
 SOURCES := agent collector protos scripts tests
