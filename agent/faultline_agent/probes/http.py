@@ -1,5 +1,6 @@
 """The probe kind `http`: a request over http or https, and what its answer must be."""
 
+import asyncio
 import re
 import ssl
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from faultline_agent.probes.tools import sockets
 from faultline_agent.probes.tools.endpoints import Family, literal
 from faultline_agent.probes.tools.exchange import Answer, Exchange, Request, Wants, place
 from faultline_agent.probes.tools.resolve import addresses
-from faultline_agent.probes.tools.stopwatch import Stopwatch, attempt
+from faultline_agent.probes.tools.stopwatch import Stopwatch, concluded
 
 Status = Annotated[int, Between(100, 599)] | Annotated[str, Field(pattern="^[1-5]xx$")]
 HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
@@ -92,7 +93,7 @@ class HttpProbe(Probe):
     async def run(self, tools: Tools, timeout_s: float) -> Finding:
         """One request, with those that redirects lead to."""
         watch = Stopwatch(timeout_s)
-        return await attempt(watch, self._steps(tools, watch))
+        return await concluded(watch, self._steps(tools, watch))
 
     async def _steps(self, tools: Tools, watch: Stopwatch) -> Finding:
         request, answer = self._first, Answer()
@@ -122,8 +123,9 @@ class HttpProbe(Probe):
         raise failure or ProbeFailed(Outcome.DNS, f"{host} has no address")
 
     async def _addresses(self, tools: Tools, watch: Stopwatch, host: str) -> tuple[str, ...]:
-        with watch.timing("dns"):
-            return await addresses(tools, host, self.family)
+        with watch.timing("dns"):  # libcurl keeps the time of all that comes after
+            async with asyncio.timeout(watch.left_s()):
+                return await addresses(tools, host, self.family)
 
     @cached_property
     def _first(self) -> Request:

@@ -59,11 +59,20 @@ def late(watch: Stopwatch) -> str:
 
 
 async def attempt(watch: Stopwatch, steps: Awaitable[Finding]) -> Finding:
-    """Awaits the steps of an attempt; a time-out or a failed phase becomes the finding."""
+    """Awaits the steps of an attempt for as long as it has; a time-out or a failed phase becomes the finding."""
+    return await concluded(watch, _in_time(watch, steps))
+
+
+async def concluded(watch: Stopwatch, steps: Awaitable[Finding]) -> Finding:
+    """The same for steps that end in time by themselves."""
     try:
-        async with asyncio.timeout(watch.timeout_s):
-            return await steps
+        return await steps
     except TimeoutError:
         return watch.finding(Outcome.TIMEOUT, late(watch))
     except ProbeFailed as failure:
         return watch.finding(failure.outcome, failure.sentence)
+
+
+async def _in_time(watch: Stopwatch, steps: Awaitable[Finding]) -> Finding:
+    async with asyncio.timeout(watch.timeout_s):
+        return await steps
