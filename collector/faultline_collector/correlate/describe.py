@@ -6,7 +6,8 @@ import numpy as np
 
 from faultline.outcomes import Outcome
 from faultline_collector.correlate.causes import Cause
-from faultline_collector.correlate.layout import Layout
+from faultline_collector.correlate.cells import OUTCOME, Cells
+from faultline_collector.correlate.layout import Index, Layout
 from faultline_collector.correlate.life import onset_of, outage_id
 from faultline_collector.correlate.recent import Recent
 from faultline_collector.correlate.why import evidence, layer_of, sentence
@@ -15,11 +16,17 @@ from faultline_collector.results import Mask
 
 
 def describe(
-    layout: Layout, recent: Recent, cause: Cause, bad: Mask, lost: Sequence[Cause], now_us: int
+    layout: Layout,
+    cells: Cells,
+    recent: Recent,
+    cause: Cause,
+    bad: Mask,
+    lost: Sequence[Cause],
+    now_us: int,
 ) -> Outage:
     """A cause as an outage that is suspected from now on; `bad` are the flat cells that failed."""
-    cells = np.flatnonzero(bad)
-    failing = np.unique(cells // layout.shape[1])
+    failed_cells = np.flatnonzero(bad)
+    failing = np.unique(failed_cells // layout.shape[1])
     healthy = np.setdiff1d(cause.agents, failing)
     failed = recent.started_us[bad[recent.cell]]
     onset = onset_of(failed, int(layout.interval_us[cause.targets].max()), now_us)
@@ -45,10 +52,19 @@ def describe(
         severity="down" if cause.rate > 0.6 and not partial else "degraded",
         confidence=float(1.0 - np.exp(-max(cause.score, 0.0))),
         onset_us=onset,
-        onset_after_us=onset - int(layout.interval_us[cause.targets].min()),
+        onset_after_us=_last_success(cells, failed_cells, onset),
         onset_before_us=onset,
         detected_us=now_us,
         why=sentence(layout, cause, layer, failing, cause.agents, targets),
         changed_us=now_us,
         evidence=evidence(layout, cause, failing, healthy, words, lost[:5]),
     )
+
+
+def _last_success(cells: Cells, cell: Index, onset_us: int) -> int:
+    """When the last round before the onset went well on the cells that failed, or a round before it."""
+    started = cells.started_us(cell)
+    fine = (cells.rounds[cell] & OUTCOME == Outcome.OK) & (started < onset_us)
+    if fine.any():
+        return int(started[fine].max())
+    return onset_us - int(cells.interval_us[cell % cells.targets].max())

@@ -28,7 +28,11 @@ STALE_INTERVALS = 2.0
 
 @dataclass(slots=True, eq=False)
 class Live:
-    """An open outage with what the engine needs to follow it; `rectangle` and `bad` are flat cells."""
+    """An open outage with what the engine needs to follow it; `rectangle` and `bad` are flat cells.
+
+    Of a `restored` one nobody knows yet which of its cells fail; before `since_us` it is not judged, so that
+    the past may be read again.
+    """
 
     outage: Outage
     rectangle: Mask
@@ -38,7 +42,7 @@ class Live:
     supported_us: int
     interval_us: int
     looked_us: int = 0
-    form: str = ""
+    restored: bool = False
     changes: int = 0
     proposal: tuple[str, ...] = ()
     proposed_ticks: int = 0
@@ -167,6 +171,7 @@ def revive(layout: Layout, outage: Outage) -> Live:
     columns = np.array([t in outage.target_ids for t in layout.target_ids], bool)
     rectangle = (rows[:, None] & columns[None, :]).reshape(agents * targets)
     silent = np.flatnonzero(rows) if outage.layer == "silence" else np.empty(0, np.intp)
+    named = [layout.rows[a] for a in outage.evidence.get("silent", ()) if a in layout.rows]
     return Live(
         outage=outage,
         rectangle=rectangle,
@@ -174,9 +179,14 @@ def revive(layout: Layout, outage: Outage) -> Live:
         rate=0.96 if outage.severity == "down" else 0.35,
         since_us=outage.changed_us,
         supported_us=0,
-        interval_us=int(layout.interval_us.max()) if targets else 0,
-        silent=silent,
+        interval_us=int(layout.interval_us[columns].max()) if columns.any() else _usual_us(layout),
+        silent=np.array(named, np.intp) if silent.size and named else silent,
+        restored=True,
     )
+
+
+def _usual_us(layout: Layout) -> int:
+    return int(np.median(layout.interval_us)) if layout.shape[1] else 0
 
 
 def carried(live: Live, size: int, rows: Index, mine: Index, theirs: Index) -> Live:

@@ -1,0 +1,241 @@
+"""The book of open outages: what a cause opens, supports, changes or becomes part of."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from faultline_collector.correlate.baselines import Baselines
+from faultline_collector.correlate.causes import Cause
+from faultline_collector.correlate.cells import ROUNDS, Cells
+from faultline_collector.correlate.describe import describe
+from faultline_collector.correlate.layout import Index, Layout
+from faultline_collector.correlate.life import (
+    CHANGE_TICKS,
+    CONFIRM_NATS,
+    CONTAINED,
+    STALE_INTERVALS,
+    SWITCH_TICKS,
+    Live,
+    carried,
+    contained,
+    moved,
+    recovery,
+    reshaped,
+    revive,
+)
+from faultline_collector.correlate.recent import Recent
+from faultline_collector.correlate.settings import EngineSettings
+from faultline_collector.outages import Outage, State
+from faultline_collector.results import Mask
+
+FROZEN_US = 3_600_000_000
+"""How long an open outage keeps its cells from being learned; renewed with every move."""
+
+
+class Book:
+    """Follows the open outages of one fleet, and says which have changed."""
+
+    def __init__(
+        self, layout: Layout, settings: EngineSettings, cells: Cells, base: Baselines, recent: Recent
+    ) -> None:
+        self.live: list[Live] = []
+        self.nothing: Mask = np.zeros(layout.shape[0] * layout.shape[1], bool)
+        self._layout = layout
+        self._settings = settings
+        self._cells = cells
+        self._base = base
+        self._recent = recent
+        self._closed: list[Live] = []
+        self._changed: dict[str, Outage] = {}
+
+    def read_changes(self) -> tuple[Outage, ...]:
+        """The outages that changed since the last reading."""
+        changed = tuple(self._changed.values())
+        self._changed.clear()
+        return changed
+
+    def restore(self, outages: Iterable[Outage]) -> None:
+        """Takes over the open ones of these."""
+        self.live += [revive(self._layout, outage) for outage in outages if outage.state.is_open]
+
+    def take_over(self, old: "Book", rows: Index, mine: Index, theirs: Index) -> None:
+        """Takes over the open outages of another fleet; see `common_cells`."""
+        self.live = [carried(live, self.nothing.size, rows, mine, theirs) for live in old.live]
+        self._changed = old._changed
+
+    @property
+    def failing(self) -> list[Live]:
+        """The outages that failures opened, not silence."""
+        return [live for live in self.live if not live.is_silence]
+
+    # -- causes --------------------------------------------------------------------------------------------
+
+    def take(self, cause: Cause, lost: list[Cause], now_us: int) -> None:
+        """Enters a cause: as the outage that it is, a wider form of one, a part of one, or a new one."""
+        rectangle, bad = self._bad_cells(cause, now_us)
+        if not bad.any():
+            return
+        mine = self.failing
+        same = next((live for live in mine if live.key == cause.key), None)
+        inside = [live for live in mine if live is not same and contained(live.bad, rectangle) >= CONTAINED]
+        parent = next((live for live in mine if contained(bad, live.rectangle) >= CONTAINED), None)
+        if any(live.since_us > now_us for live in (same, parent, *inside) if live is not None):
+            return
+        if same is not None:
+            self._support(same, cause, rectangle, bad, lost, now_us)
+            for child in inside:
+                self.absorb(child, same, now_us)
+        elif inside:
+            heir = min(inside, key=lambda live: live.outage.detected_us)
+            if self._reshape(heir, cause, rectangle, bad, lost, now_us):
+                for child in inside:
+                    if child is not heir:
+                        self.absorb(child, heir, now_us)
+        elif parent is None:
+            self._open(cause, rectangle, bad, lost, now_us)
+        elif parent.outage.state is State.SUSPECTED and parent.supported_us < now_us:
+            self._reshape(parent, cause, rectangle, bad, lost, now_us)
+
+    def _bad_cells(self, cause: Cause, now_us: int) -> tuple[Mask, Mask]:
+        rectangle = self.nothing.copy()
+        rectangle.reshape(self._layout.shape)[np.ix_(cause.agents, cause.targets)] = True
+        bad = self.nothing.copy()
+        near = self._recent.started_us >= now_us - cause.window_us
+        bad[self._recent.cell[near]] = True
+        return rectangle, bad & rectangle
+
+    def _described(self, cause: Cause, bad: Mask, lost: list[Cause], now_us: int) -> Outage:
+        return describe(self._layout, self._cells, self._recent, cause, bad, lost, now_us)
+
+    def _open(self, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int) -> None:
+        outage = self._described(cause, bad, lost, now_us)
+        before = next(
+            (c for c in self._closed if c.key == cause.key and self._within_reopen(c, now_us)), None
+        )
+        if before is not None:
+            self._closed.remove(before)
+            outage = reshaped(before.outage, outage, now_us, grow=False)
+            state = State.CONFIRMED if outage.confirmed_us is not None else State.SUSPECTED
+            outage = replace(outage, state=state)
+        live = Live(
+            outage=outage,
+            rectangle=rectangle,
+            bad=bad,
+            rate=cause.rate,
+            since_us=now_us,
+            supported_us=now_us,
+            interval_us=int(self._layout.interval_us[cause.targets].max()),
+        )
+        self.live.append(live)
+        self.note(live)
+
+    def _within_reopen(self, live: Live, now_us: int) -> bool:
+        ended = live.outage.resolved_us or 0
+        return now_us - ended <= self._settings.reopen_s * 1e6
+
+    def _support(
+        self, live: Live, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int
+    ) -> None:
+        live.supported_us = now_us
+        live.proposal, live.proposed_ticks = (), 0
+        new = bad & ~live.bad
+        live.bad = bad if live.restored else live.bad | bad
+        live.restored = False
+        live.rate = cause.rate
+        confirmed = live.outage.state is not State.SUSPECTED
+        if confirmed and (not new.any() or contained(rectangle, live.rectangle) == 1.0):
+            return
+        outage = self._described(cause, live.bad & rectangle, lost, now_us)
+        shaped = reshaped(live.outage, outage, now_us, grow=confirmed)
+        live.rectangle = live.rectangle | rectangle if confirmed else rectangle
+        shaped = replace(shaped, changed_us=live.outage.changed_us)
+        if (shaped.regions, shaped.target_ids) != (live.outage.regions, live.outage.target_ids):
+            shaped = replace(shaped, changed_us=now_us)
+        if shaped != live.outage:
+            live.outage = shaped
+            self.note(live)
+
+    def _reshape(
+        self, live: Live, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int
+    ) -> bool:
+        live.supported_us = now_us
+        suspected = live.outage.state is State.SUSPECTED
+        if not suspected and live.changes >= 1:
+            return False
+        if live.proposal != cause.key:
+            live.proposal, live.proposed_ticks = cause.key, 0
+        live.proposed_ticks += 1
+        if live.proposed_ticks < (SWITCH_TICKS if suspected else CHANGE_TICKS):
+            return False
+        live.proposal, live.proposed_ticks = (), 0
+        live.changes += not suspected
+        outage = self._described(cause, bad, lost, now_us)
+        live.outage = reshaped(live.outage, outage, now_us, grow=False)
+        live.rectangle, live.bad, live.rate = rectangle, (live.bad & rectangle) | bad, cause.rate
+        live.interval_us = int(self._layout.interval_us[cause.targets].max())
+        live.since_us = now_us
+        self.note(live)
+        return True
+
+    # -- lives ---------------------------------------------------------------------------------------------
+
+    def absorb(self, child: Live, parent: Live, now_us: int) -> None:
+        """Ends an outage that has turned out to be a part of another."""
+        suspected = child.outage.state is State.SUSPECTED
+        child.outage = child.outage.with_state(State.WITHDRAWN if suspected else State.RESOLVED, now_us)
+        child.outage = replace(
+            child.outage, why=f"{child.outage.why} It is part of outage {parent.outage.id}."
+        )
+        self.live.remove(child)
+        self.note(child)
+
+    def age(self, live: Live, now_us: int) -> None:
+        """Confirms an outage that has lasted, ends one that is over."""
+        live.supported_us = live.supported_us or now_us
+        hold_us = self.hold_us(live)
+        found = recovery(live, self._cells, self._base, self._layout, now_us, hold_us)
+        state = live.outage.state
+        if found.done(self._settings):
+            self._close(live, now_us)
+        elif state is State.SUSPECTED:
+            if now_us - live.supported_us > max(STALE_INTERVALS * live.interval_us, 10e6):
+                self._close(live, now_us)
+            elif live.supported_us == now_us and found.persists >= CONFIRM_NATS:
+                self.move(live, State.CONFIRMED, now_us)
+        elif state is State.CONFIRMED and found.begun(self._settings):
+            self.move(live, State.RECOVERING, now_us)
+        elif state is State.RECOVERING and found.nats < 0:
+            self.move(live, State.CONFIRMED, now_us)
+
+    def hold_us(self, live: Live) -> int:
+        """How long it must last before it is confirmed."""
+        settings = self._settings
+        return int(min(settings.hold_s * 1e6, settings.hold_intervals * live.interval_us))
+
+    def _close(self, live: Live, now_us: int) -> None:
+        self._closed = [c for c in self._closed if self._within_reopen(c, now_us)]
+        self._closed.append(live)
+        cells = np.flatnonzero(live.rectangle)
+        self._cells.floor_us[cells] = now_us
+        self._base.freeze(cells, now_us + ROUNDS * live.interval_us)
+        self.end(live, now_us)
+
+    def end(self, live: Live, now_us: int) -> None:
+        """Resolves what was confirmed, withdraws what was not."""
+        told = live.outage.confirmed_us is not None
+        self.live.remove(live)
+        self.move(live, State.RESOLVED if told else State.WITHDRAWN, now_us)
+
+    def move(self, live: Live, state: State, now_us: int) -> None:
+        """Moves an outage to another state."""
+        outage = moved(live, state, now_us)
+        if outage is not live.outage:
+            live.outage = outage
+            self.note(live)
+        if state.is_open:
+            self._base.freeze(np.flatnonzero(live.rectangle), now_us + FROZEN_US)
+
+    def note(self, live: Live) -> None:
+        """Has an outage read as changed."""
+        self._changed[live.outage.id] = live.outage
