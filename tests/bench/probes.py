@@ -2,7 +2,8 @@
 
 One core runs what is measured, the other the server that answers after a known delay and, for blackbox, the
 client that asks it. The error is the measured first byte against the delay that the server really kept.
-Rounds alternate, and each figure is that of its side's best round: what else the machine does only adds.
+Rounds alternate, and each figure is the median of its side's rounds. What is not good (GOOD below 100 %) was
+refused, late or wrong; a side that leaves its core no rest is told in the rows' names, for it kept no rate.
 """
 
 import asyncio
@@ -53,6 +54,9 @@ Figures = dict[tuple[str, str], float]
 
 CPU = ("cpu", "us/probe")
 GOOD = ("good", "%")
+
+MOST_BUSY = 0.95
+"""A core that is busier than this is saturated."""
 
 
 class Responder(asyncio.Protocol):
@@ -237,26 +241,32 @@ def measure(rate: int, core: int, other: int) -> list[Row]:
         ours.append(round_of_ours(rate, core, other))
         if shutil.which(BLACKBOX) is not None:
             theirs.append(round_of_blackbox(rate, core, other))
-    peers = best(theirs)
-    return [_row(rate, figure, value, peers.get(figure)) for figure, value in best(ours).items()]
+    own, peers = medians(ours), medians(theirs)
+    name = f"http_{rate}/s"
+    name += " (agent saturated)" * saturated(rate, own) + f" ({PEER} saturated)" * saturated(rate, peers)
+    return [_row(name, figure, value, peers.get(figure)) for figure, value in own.items()]
 
 
-def best(rounds: list[Figures]) -> Figures:
-    """Of each figure the least, of good probes the most."""
-    found = {figure for each in rounds for figure in each}
-    values = {figure: [each[figure] for each in rounds if figure in each] for figure in sorted(found)}
-    return {figure: max(some) if figure == GOOD else min(some) for figure, some in values.items()}
+def medians(rounds: list[Figures]) -> Figures:
+    """Of each figure the median over the rounds that have it."""
+    found = sorted({figure for each in rounds for figure in each})
+    return {figure: statistics.median(each[figure] for each in rounds if figure in each) for figure in found}
 
 
-def _row(rate: int, figure: tuple[str, str], value: float, peer_value: float | None) -> Row:
-    row = Row(name=f"http_{rate}/s.{figure[0]}", value=value, unit=figure[1])
+def saturated(rate: int, found: Figures) -> bool:
+    """Whether the core had no rest at this rate, or probes were lost."""
+    return bool(found) and (found[CPU] * rate > MOST_BUSY * 1e6 or found[GOOD] < 99.9)
+
+
+def _row(name: str, figure: tuple[str, str], value: float, peer_value: float | None) -> Row:
+    row = Row(name=f"{name}.{figure[0]}", value=value, unit=figure[1])
     if peer_value:
         row |= {"peer": PEER, "peer_value": peer_value, "ratio": value / peer_value}
     return row
 
 
 def run() -> list[Row]:
-    """Every rate, first the agent's engine, then blackbox_exporter."""
+    """Every rate, the agent's engine and blackbox_exporter in turn."""
     cores = sorted(os.sched_getaffinity(0))
     core, other = cores[0], cores[-1]
     os.sched_setaffinity(0, {other})

@@ -1,7 +1,6 @@
 """The probe kind `http`: a request over http or https, and what its answer must be."""
 
 import asyncio
-import re
 import ssl
 from collections.abc import Mapping
 from functools import cached_property
@@ -16,6 +15,7 @@ from faultline_agent.probes.probe import Finding, Probe, ProbeFailed, Tools
 from faultline_agent.probes.tools import sockets
 from faultline_agent.probes.tools.endpoints import Family, literal
 from faultline_agent.probes.tools.exchange import Answer, Exchange, Request, Wants, place
+from faultline_agent.probes.tools.patterns import compiled, found
 from faultline_agent.probes.tools.resolve import addresses
 from faultline_agent.probes.tools.stopwatch import Stopwatch, concluded
 
@@ -53,10 +53,12 @@ class HttpProbe(Probe):
     header_matches: dict[HeaderName, Pattern] = Field(
         default={},
         max_length=20,
-        description="Regular expressions that the answer's headers must match.",
+        description="Regular expressions (RE2) that the answer's headers must match.",
     )
     body_contains: str = Field(default="", max_length=4096, description="Text that the body must contain.")
-    body_matches: Pattern = Field(default="", description="Regular expression to be found in the body.")
+    body_matches: Pattern = Field(
+        default="", description="Regular expression (RE2) to be found in the body's first 64 KiB."
+    )
     body_lacks: str = Field(default="", max_length=4096, description="Text that the body must not contain.")
     certificate_days: Annotated[int, Between(0, 3650)] = Field(
         default=0, description="Days that the certificate must still be valid; 0: as long as it is valid now."
@@ -75,10 +77,7 @@ class HttpProbe(Probe):
     @classmethod
     def _check_patterns(cls, given: str | dict[str, str]) -> str | dict[str, str]:
         for pattern in given.values() if isinstance(given, dict) else (given,):
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+            compiled(pattern)
         return given
 
     @classmethod
@@ -100,7 +99,7 @@ class HttpProbe(Probe):
         for _ in range(self.follow_redirects + 1):
             answer = await self._exchange(tools, watch, request)
             if not (answer.redirect and self.follow_redirects):
-                return watch.finding(*self._judge(answer), answer.status)
+                return watch.finding(*await self._judged(answer, watch), answer.status)
             request = _follow(request, answer.status, answer.redirect)
         detail = f"redirected more than {self.follow_redirects} times"
         return watch.finding(Outcome.HTTP, detail, answer.status)
@@ -141,6 +140,16 @@ class HttpProbe(Probe):
             family=self.family,
         )
 
+    async def _judged(self, answer: Answer, watch: Stopwatch) -> tuple[Outcome, str]:
+        """Judges in a thread where there are patterns, since the worst of them take seconds."""
+        if not (self.body_matches or self.header_matches):
+            return self._judge(answer)
+        try:
+            async with asyncio.timeout(watch.left_s()):
+                return await asyncio.to_thread(self._judge, answer)
+        except TimeoutError:
+            return Outcome.INCONCLUSIVE, "the patterns took too long to be searched for"
+
     def _judge(self, answer: Answer) -> tuple[Outcome, str]:
         if not any(answer.status == good or f"{answer.status // 100}xx" == good for good in self.statuses):
             wanted = " or ".join(str(good) for good in self.statuses)
@@ -155,13 +164,13 @@ class HttpProbe(Probe):
         """What is wrong with headers and body; empty when nothing is."""
         for name, pattern in self.header_matches.items():
             values = [value for each, value in answer.headers if each == name.lower()]
-            if not any(re.search(pattern, value) for value in values):
+            if not any(found(pattern, value.encode()) for value in values):
                 return f"header {name}: {_brief(values[0]) if values else 'absent'}, expected {pattern!r}"
         if self.body_contains.encode() not in answer.body:
             return f"the body does not contain {_brief(self.body_contains)}"
         if self.body_lacks and self.body_lacks.encode() in answer.body:
             return f"the body contains {_brief(self.body_lacks)}"
-        if self.body_matches and not re.search(self.body_matches, answer.body.decode("utf-8", "replace")):
+        if self.body_matches and not found(self.body_matches, answer.body):
             return f"the body does not match {self.body_matches!r}"
         return ""
 

@@ -11,6 +11,7 @@ from faultline_agent.probes.http import HttpProbe
 from faultline_agent.probes.probe import Finding
 from faultline_agent.probes.tools import ProbeTools, open_tools
 from faultline_agent.probes.tools.exchange import MOST_BODY_BYTES
+from faultline_agent.probes.tools.patterns import MOST_TEXT
 from tests.agent.probes.conftest import PATIENT_S, TOO_LONG
 from tests.agent.probes.servers import (
     Reply,
@@ -317,6 +318,35 @@ def test_bad_pattern_is_refused_with_a_sentence(field: str) -> None:
     value = "(" if field == "body_matches" else {"X": "("}
     with pytest.raises(ValueError, match="is not a regular expression"):
         HttpProbe.model_validate({"url": "http://x/", field: value})
+
+
+@pytest.mark.parametrize("pattern", [r"^(a+)+$", r"(a|aa)+!", r"(x+x+)+y", r"(.*a){12}!"])
+async def test_catastrophic_pattern_is_searched_in_linear_time(
+    tools: ProbeTools, site: Website, port: int, pattern: str
+) -> None:
+    """What takes a backtracking engine for ever has its answer; the body is the size that is searched."""
+    site.pages["/"] = Reply(body=b"a" * (MOST_TEXT - 1) + b"?")
+    finding = await find(tools, f"http://127.0.0.1:{port}/", body_matches=pattern)
+    assert (finding.outcome, finding.detail) == (Outcome.CONTENT, f"the body does not match {pattern!r}")
+
+
+async def test_search_that_outlasts_the_attempt_says_nothing_of_the_target(
+    tools: ProbeTools, site: Website, port: int
+) -> None:
+    """The largest pattern that is taken needs longer than such an attempt has, and the loop goes on."""
+    site.pages["/"] = Reply(body=b"ab" * (MOST_TEXT // 2))
+    finding = await find(
+        tools, f"http://127.0.0.1:{port}/", body_matches="(?i)(.*a){200}x", timeout_s=SHORT_S
+    )
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert finding.detail == "the patterns took too long to be searched for"
+
+
+@pytest.mark.parametrize("pattern", ["(?=a)b", "(a)\\1", "[ab].{900}z"])
+def test_pattern_beyond_linear_time_is_refused(pattern: str) -> None:
+    """Looking around and back, and what is too large once compiled."""
+    with pytest.raises(ValueError, match="is not a regular expression"):
+        HttpProbe.model_validate({"url": "http://x/", "body_matches": pattern})
 
 
 def test_header_cannot_smuggle_a_line() -> None:

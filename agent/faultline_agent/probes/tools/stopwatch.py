@@ -59,7 +59,7 @@ def late(watch: Stopwatch) -> str:
 
 
 async def attempt(watch: Stopwatch, steps: Awaitable[Finding]) -> Finding:
-    """Awaits the steps of an attempt for as long as it has; a time-out or a failed phase becomes the finding."""
+    """Awaits the steps of an attempt within its time; a time-out or a failed phase becomes the finding."""
     return await concluded(watch, _in_time(watch, steps))
 
 
