@@ -17,7 +17,8 @@ from google.protobuf.message import DecodeError
 
 from faultline.v1 import results_pb2
 from faultline_collector.ingest.admit import admit
-from faultline_collector.ingest.decode import BadBatch, claimed, decode
+from faultline_collector.ingest.decode import claimed, decode
+from faultline_collector.ingest.wire import BadBatch
 from faultline_collector.results import Source
 from tests.collector.ingest.worlds import NOW_US, batch
 from tests.e2e.kills import run_kills
