@@ -12,7 +12,10 @@ from itertools import cycle, islice
 from pathlib import Path
 from random import Random
 
+from faultline_collector.lab.control import ask, fault_data
+from faultline_collector.lab.faults import Fault
 from faultline_collector.lab.world import World, make_world
+from faultline_collector.outages import Scope
 from tests.bench.rows import Row
 from tests.e2e.demo import Demo, Verdict, running, verdict_of
 
@@ -26,9 +29,9 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """A fault as its command, and what should be said of it; subject "" stands for any."""
+    """A fault, and what should be said of it; subject "" stands for any."""
 
-    words: tuple[str, ...]
+    fault: Fault
     verdict: Verdict
 
 
@@ -46,27 +49,24 @@ def injections(world: World, random: Random) -> dict[str, list[Injection]]:
     alone = _drawn([p.id for p in world.products], random)
     countries = cycle(sorted({place.country for place in world.places}))
     return {
-        "global": [Injection(("global", s), ("global", s)) for s in alone],
+        "global": [_of(Scope.GLOBAL, s) for s in alone],
         "regional": [
-            Injection(("regional", s, "--regions", _regions(world, next(countries))), ("regional", s))
+            Injection(Fault(Scope.REGIONAL, s, regions=_regions(world, next(countries))), ("regional", s))
             for s in services
         ],
-        "network": [
-            Injection(("network", n), ("network", n))
-            for n in _drawn([str(c.asn) for c in world.carriers], random)
-        ],
-        "provider": [
-            Injection(("provider", p), ("provider", p)) for p in _drawn(list(world.providers), random)
-        ],
-        "agent": [
-            Injection(("agent", a), ("agent", a)) for a in _drawn([v.id for v in world.vantages], random)
-        ],
-        "collector": [Injection(("collector",), ("collector", ""))] * INJECTIONS,
+        "network": [_of(Scope.NETWORK, n) for n in _drawn([str(c.asn) for c in world.carriers], random)],
+        "provider": [_of(Scope.PROVIDER, p) for p in _drawn(list(world.providers), random)],
+        "agent": [_of(Scope.AGENT, a) for a in _drawn([v.id for v in world.vantages], random)],
+        "collector": [Injection(Fault(Scope.COLLECTOR), ("collector", ""))] * INJECTIONS,
     }
 
 
-def _regions(world: World, country: str) -> str:
-    return ",".join(place.id for place in world.places if place.country == country)
+def _of(scope: Scope, subject: str) -> Injection:
+    return Injection(Fault(scope, subject), (scope.value, subject))
+
+
+def _regions(world: World, country: str) -> tuple[str, ...]:
+    return tuple(place.id for place in world.places if place.country == country)
 
 
 def _drawn(names: list[str], random: Random) -> list[str]:
@@ -75,8 +75,8 @@ def _drawn(names: list[str], random: Random) -> list[str]:
 
 def measure(demo: Demo, injection: Injection) -> Delays:
     """Injects, waits for both words, makes all whole and waits until it is quiet."""
-    demo.fault(*injection.words)
     began = time.monotonic()
+    ask(demo.folder, {"do": "inject", "fault": fault_data(injection.fault)})
     suspected = confirmed = None
     while confirmed is None and time.monotonic() - began < PATIENCE_S:
         state = _state_of(demo, injection.verdict)
