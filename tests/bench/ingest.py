@@ -2,6 +2,8 @@
 
 The collector's real process has one core, the sender, whose batches are encoded beforehand, the other. A
 result counts once it is acknowledged, so once it is on disk; correlation runs in the same process and core.
+The fleet is healthy and would make as many results by itself: AGENTS times TARGETS, each once a second. The
+starts are set while sending, so that nothing comes late.
 """
 
 import asyncio
@@ -29,7 +31,7 @@ from faultline_collector.config import load_config
 from faultline_collector.registry.registry import Registry
 from tests.bench.rows import Row
 
-AGENTS = 40
+AGENTS = 200
 TARGETS = 1_000
 SIZES = {10: 100_000, 100: 1_000_000, 1_000: 3_000_000}
 """How many results are sent in batches of each size."""
@@ -38,6 +40,9 @@ FAILURES = 0.002
 TIMINGS = {"dns": 900, "connect": 12_000, "tls": 25_000, "first_byte": 80_000, "total": 120_000}
 READY_S = 120
 COLLECTOR_CORE, SENDER_CORE = 0, 1
+START_US = 1_700_000_000_000_000
+"""Stands in encoded batches where the start of the first result will be."""
+AGO_US = 1_200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ def config(place: Path) -> dict[str, Any]:
         {
             "id": f"service-{i % 100:02}-{i // 100}",
             "kind": "http",
-            "interval": "30s",
+            "interval": "1s",
             "url": "http://127.0.0.1/",
         }
         for i in range(TARGETS)
@@ -110,27 +115,46 @@ def collector(place: Path, agents: int) -> Iterator[Running]:
             process.wait(30)
 
 
-def encoded(agent: int, first: int, count: int, random: Random) -> bytes:
-    """One batch of `count` results, each of another target, measured in the last second."""
-    now_us = time.time_ns() // 1000
-    failed = [random.random() < FAILURES for _ in range(count)]
-    columns = [
+IDS = [f"service-{i % 100:02}-{i // 100}" for i in range(TARGETS)]
+
+
+def measured(count: int, random: Random) -> list[results_pb2.Timing]:
+    """The timings of `count` good results."""
+    return [
         results_pb2.Timing(name=name, us=[random.randrange(us, 2 * us) for _ in range(count)])
         for name, us in TIMINGS.items()
     ]
-    ids = [f"service-{i % 100:02}-{i // 100}" for i in range(TARGETS)]
+
+
+def varint(start_us: int) -> bytes:
+    """A start as it stands in a batch; all of this century are of one length."""
+    left, out = start_us << 1, bytearray()
+    while left > 127:
+        out.append(left & 127 | 128)
+        left >>= 7
+    return bytes((*out, left))
+
+
+def stamped(batch: bytes) -> bytes:
+    """The batch as if it had been measured until a moment ago."""
+    return batch.replace(varint(START_US), varint(time.time_ns() // 1000 - AGO_US), 1)
+
+
+def encoded(first: int, count: int, timings: list[results_pb2.Timing], random: Random) -> bytes:
+    """One batch of `count` results, each of another target, measured within a second."""
+    failed = [random.random() < FAILURES for _ in range(count)]
     start = (first - 1) % TARGETS
     batch = results_pb2.Batch(
         lane=results_pb2.LANE_LIVE,
         first_sequence=first,
         count=count,
-        target_ids=ids[start : start + count],
+        target_ids=IDS[start : start + count],
         target=range(count),
-        started_delta_us=[now_us - 1_000_000, *([1_000_000 // count] * (count - 1))],
+        started_delta_us=[START_US, *([1_000_000 // count] * (count - 1))],
         outcome=[results_pb2.OUTCOME_TIMEOUT if bad else results_pb2.OUTCOME_OK for bad in failed],
         status=[0 if bad else 200 for bad in failed],
         family=[4] * count,
-        timings=columns,
+        timings=timings,
         details=["no answer within 5 s"] if any(failed) else [],
         detail=[int(bad) for bad in failed] if any(failed) else [],
     )
@@ -171,7 +195,7 @@ class Stream:
 
     async def _write(self, batches: list[bytes]) -> None:
         for batch in batches:
-            await self._call.write(batch)
+            await self._call.write(stamped(batch))
 
     def close(self) -> None:
         """Breaks off."""
@@ -182,16 +206,17 @@ async def flood(running: Running, size: int, total: int) -> tuple[float, float]:
     """Seconds of wall and of the collector's CPU until `total` results are acknowledged."""
     share = total // AGENTS
     random = Random(size)
-    # Few different batches, renumbered: encoding millions of them would take longer than the run.
+    timings = [measured(size, random) for _ in range(20)]
     async with AsyncExitStack() as stack:
         streams, loads = [], []
-        for i, (agent, token) in enumerate(list(running.tokens.items())[:AGENTS]):
+        for agent, token in list(running.tokens.items())[:AGENTS]:
             channel = await stack.enter_async_context(_channel(running.address))
             stream = Stream(channel, agent, token, f"spool-{size}")
             await stream.open()
             stack.callback(stream.close)
             streams.append(stream)
-            loads.append([encoded(i, first, size, random) for first in range(1, share + 1, size)])
+            firsts = range(1, share + 1, size)
+            loads.append([encoded(first, size, random.choice(timings), random) for first in firsts])
         began, used = time.perf_counter(), running.cpu_s()
         await asyncio.gather(*(s.send(load, share) for s, load in zip(streams, loads, strict=True)))
         return time.perf_counter() - began, running.cpu_s() - used
