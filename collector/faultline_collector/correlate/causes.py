@@ -140,15 +140,19 @@ def wide_causes(
 ) -> Iterator[Cause]:
     """The form everywhere and in the regions that fit best."""
     ratio = block.ratio(form.columns)
+    agents, networks = block.agents.size, len(layout.asns)
     null = flaky(block, form.columns, settings.costs)
     null = np.maximum(null, alone(ratio, settings.costs.path))
     null = np.maximum(null, bursts[block.agents])
+    if agents == 1:
+        null = np.zeros(1)
     sums = _Sums(
         layout,
         block,
         form,
-        voice=leaked(beyond(ratio, null, settings.agent_cap_nats)),
+        voice=leaked(beyond(ratio, null, settings.agent_cap(agents))),
         fit=leaked(ratio),
+        network_cap=settings.network_cap(networks),
         settings=settings,
     )
     yield from sums.causes()
@@ -164,8 +168,10 @@ class _Sums:
         form: ServiceForm,
         voice: Floats,
         fit: Floats,
+        network_cap: float,
         settings: EngineSettings,
     ) -> None:
+        self._network_cap = network_cap
         self._layout, self._block, self._form, self._settings = layout, block, form, settings
         self._codes = layout.region[block.agents]
         self._voice = voice
@@ -208,7 +214,7 @@ class _Sums:
         return out
 
     def _at_once(self) -> Cause | None:
-        total = np.minimum(self._by_network, self._settings.network_cap_nats).sum(axis=0) - self._penalties
+        total = np.minimum(self._by_network, self._network_cap).sum(axis=0) - self._penalties
         at = np.unravel_index(int(total.argmax()), total.shape)
         window, rate, leak = (int(i) for i in at)
         if not self._networks_speak(window, rate, leak):
@@ -314,7 +320,7 @@ def access_causes(
         at = np.unravel_index(int(heard.argmax()), heard.shape)
         window, rate, leak = (int(i) for i in at)
         cost = float(getattr(settings.costs, group.name))
-        if heard[at] > cost:
+        if heard[at] > cost and _services_fail(layout, block, group.rows, window):
             yield Cause(
                 family="access",
                 scope=Scope.AGENT if one else Scope.NETWORK,
@@ -330,6 +336,14 @@ def access_causes(
                 voices=voice[group.rows, window, rate, leak],
                 form=group.name,
             )
+
+
+def _services_fail(layout: Layout, block: Block, rows: Index, window: int) -> bool:
+    """Whether agents fail on two services, where they probe as many: one alone is the service's trouble."""
+    services = layout.service[block.targets]
+    failing = (block.failed[rows, :, window] > 0).any(axis=0)
+    probed = layout.planned[np.ix_(block.agents[rows], block.targets)].any(axis=0)
+    return np.unique(services[failing]).size >= min(2, np.unique(services[probed]).size)
 
 
 def access_groups(layout: Layout, agents: Index, kind: str, code: int) -> list[AccessGroup]:

@@ -1,6 +1,6 @@
 """The fleet as numbers: which agent and which target stands in which row, column and group."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -39,6 +39,11 @@ class Layout:
     planned: Mask
     in_region: Floats
     in_network: Floats
+    names: Mapping[tuple[str, str], str]
+
+    def name(self, kind: str, known_as: str) -> str:
+        """What people call a service, provider, region or asn; its id where nobody has named it."""
+        return self.names.get((kind, known_as), known_as)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -83,7 +88,20 @@ def lay_out(fleet: Fleet) -> Layout:
         planned=planned,
         in_region=_one_hot([regions.index(a.region) for a in agents], len(regions)),
         in_network=_one_hot([asns.index(a.asn) for a in agents], len(asns)),
+        names=_names(fleet),
     )
+
+
+def _names(fleet: Fleet) -> dict[tuple[str, str], str]:
+    names = {("service", s.id): s.name for s in fleet.services if s.name}
+    names |= {("provider", p.id): p.name for p in fleet.providers if p.name}
+    names |= {("region", r.id): r.name for r in fleet.regions if r.name}
+    names |= {("asn", str(a.asn)): f"AS{a.asn}" for a in fleet.agents}
+    for network in fleet.networks:
+        number = f"AS{network.asn}"
+        named = network.name not in ("", number)
+        names["asn", str(network.asn)] = f"{network.name} ({number})" if named else number
+    return names
 
 
 def _sorted_set(words: Iterable[str]) -> tuple[str, ...]:

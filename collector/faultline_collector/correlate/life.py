@@ -134,6 +134,8 @@ def reshaped(outage: Outage, other: Outage, now_us: int, *, grow: bool) -> Outag
     targets = set(other.target_ids) | (set(outage.target_ids) if grow else set())
     regions = set(other.regions) | (set(outage.regions) if grow else set())
     asns = set(other.asns) | (set(outage.asns) if grow else set())
+    onset = min(outage.onset_us, other.onset_us)
+    afters = (outage.onset_after_us, other.onset_after_us)
     return replace(
         other,
         id=outage.id,
@@ -141,8 +143,8 @@ def reshaped(outage: Outage, other: Outage, now_us: int, *, grow: bool) -> Outag
         target_ids=tuple(sorted(targets)),
         regions=tuple(sorted(regions)),
         asns=tuple(sorted(asns)),
-        onset_us=min(outage.onset_us, other.onset_us),
-        onset_after_us=min(outage.onset_after_us, other.onset_after_us),
+        onset_us=onset,
+        onset_after_us=max((a for a in afters if a <= onset), default=min(afters)),
         onset_before_us=min(outage.onset_before_us, other.onset_before_us),
         detected_us=outage.detected_us,
         confirmed_us=outage.confirmed_us,

@@ -88,7 +88,10 @@ class Screen:
                 return self._none[name], self._none[name]
             return self._scan(name, codes[some], agent[some], value[some], bins[some], bursts, cap)
 
-        wide, access = self._settings.agent_cap_nats, self._settings.access_cap_nats
+        agents = layout.shape[0]
+        if agents == 1:
+            bursts = np.zeros(1)
+        wide, access = self._settings.agent_cap(agents), self._settings.access_cap_nats
         places = scan("place", lambda a, t: self._place[a, t], wide).reshape(len(layout.regions), -1)
         regional = np.maximum(places - REGION_NATS, 0).sum(axis=0)
         spots = scan("spot", lambda a, t: self._spot[a], access).reshape(len(layout.asns), -1).max(axis=1)

@@ -51,6 +51,10 @@ class Costs(Settings):
     )
 
 
+FEW_NATS = 20.0
+"""What all agents, or all networks, of a fleet of one or two may say together, nats: enough to be told."""
+
+
 class EngineSettings(Settings):
     """How the correlation engine weighs, opens, confirms and closes."""
 
@@ -112,3 +116,11 @@ class EngineSettings(Settings):
     silence_floor_s: Annotated[float, Between(0.1, 3600)] = Field(
         default=8.0, description="least gap in an agent's deliveries that counts as silence; seconds"
     )
+
+    def agent_cap(self, agents: int) -> float:
+        """Most that one of so many agents adds to a wider cause; where they are few it must do; nats."""
+        return max(self.agent_cap_nats, FEW_NATS / max(agents, 1))
+
+    def network_cap(self, networks: int) -> float:
+        """Most that one of so many networks adds to a global cause; nats."""
+        return max(self.network_cap_nats, FEW_NATS / max(networks, 1))

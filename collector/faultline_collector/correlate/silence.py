@@ -197,9 +197,9 @@ class Silence:
 
 def darkness(layout: Layout, dark: Dark, now_us: int) -> Outage:
     """A dark group as an outage that is suspected from now on."""
-    name = dark.subject.id
+    name = layout.name(dark.subject.kind, dark.subject.id)
     out = {
-        "asn": f"the network AS{name} is out or cut off",
+        "asn": f"the network {name} is out or cut off",
         "region": f"the access of {name} is out",
         "collector": "the collector or its way to the agents is out; what cannot be seen is unknown",
         "agent": "the trouble is its own",
@@ -207,7 +207,7 @@ def darkness(layout: Layout, dark: Dark, now_us: int) -> Outage:
     many = f"{dark.silent.size} of {dark.agents.size} agents fell silent together"
     lone = f"{name} says that its own checks fail" if dark.unwell else f"{name} has fallen silent"
     return Outage(
-        id=outage_id((dark.scope.value, dark.subject.kind, name), now_us),
+        id=outage_id((dark.scope.value, dark.subject.kind, dark.subject.id), now_us),
         state=State.SUSPECTED,
         scope=dark.scope,
         subject=dark.subject,

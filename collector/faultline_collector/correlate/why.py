@@ -45,14 +45,14 @@ def sentence(
 ) -> str:
     """Says what is out, for whom, how it fails, and who is fine."""
     says = LAYER_WORDS[layer]
-    regions = sorted({layout.regions[layout.region[a]] for a in failing})
+    regions = sorted({layout.name("region", layout.regions[layout.region[a]]) for a in failing})
     networks = len({int(layout.network[a]) for a in failing})
     seen = f"{len(failing)} of {count(len(heard), 'agent')} in {count(len(regions), 'region')}"
     seen += f" on {count(networks, 'network')} fail"
-    name = cause.subject.id
+    name = layout.name(cause.subject.kind, cause.subject.id)
     match cause.scope:
         case Scope.GLOBAL:
-            return f"{name} fails everywhere ({part(layout, cause, targets)}): {says}; {seen}."
+            return f"{name} fails {_from_all(layout)} ({part(layout, cause, targets)}): {says}; {seen}."
         case Scope.REGIONAL:
             parts = part(layout, cause, targets)
             return f"{name} fails in {names(regions)} ({parts}), not elsewhere: {says}; {seen}."
@@ -61,10 +61,16 @@ def sentence(
             services = sorted({layout.services[layout.service[t]] for t in cause.targets})
             return f"{count(len(services), 'service')} on {name} fail together {place}: {says}; {seen}."
         case Scope.NETWORK:
-            kind = f"AS{name}" if cause.subject.kind == "asn" else f"the access of {name}"
+            kind = name if cause.subject.kind == "asn" else f"the access of {name}"
             return f"Nearly all fails through {kind} in {names(regions)}: {says}; {seen}, others are fine."
         case _:
             return f"Only {name} fails, on nearly all its targets: {says}; the trouble is its own."
+
+
+def _from_all(layout: Layout) -> str:
+    """Everywhere, unless there are too few vantages to say so."""
+    few = {1: "from the only vantage there is", 2: "from both vantages there are"}
+    return few.get(layout.shape[0], "everywhere")
 
 
 def part(layout: Layout, cause: Cause, targets: Sequence[str]) -> str:

@@ -1,8 +1,11 @@
 """Each scope, in a small world like the lab's: 36 agents, 12 services, 5 s intervals."""
 
+from dataclasses import replace
+
 import pytest
 
 from faultline.outcomes import Outcome
+from faultline_collector.correlate.engine import Health
 from faultline_collector.fleet import Agent, Target
 from faultline_collector.outages import Scope, State
 from tests.collector.correlate.worlds import Fault, World, lab_fleet
@@ -118,3 +121,40 @@ def test_a_network_in_one_region_is_named_with_its_region() -> None:
     world.run(WARM_S).run(20, network(101, "c0-r2"))
     (outage,) = world.open()
     assert (outage.scope, outage.subject.id, outage.regions) == (Scope.NETWORK, "101", ("c0-r2",))
+
+
+def test_the_onset_lies_after_the_last_success_of_what_fails() -> None:
+    """The onset's interval begins with the last success of the failing cells, not an interval before."""
+    world = World(lab_fleet(), noise=0.0).run(WARM_S)
+    world.run(20, service("s03", Outcome.HTTP))
+    (outage,) = world.open()
+    began_us = world.now_us - 20_000_000 + 200_000  # starts are told by the usual lag of 200 ms later
+    assert outage.onset_after_us < began_us <= outage.onset_us
+    assert outage.onset_us - outage.onset_after_us < 1_000_000
+
+
+def test_a_provider_that_recovers_but_for_one_service_leaves_only_that_service() -> None:
+    """When only one service of a provider goes on failing, the outage covers its targets and no others."""
+    fleet = lab_fleet(services=12, components=1)
+    more = tuple(Target(f"s01-{k}", "s01", f"part{k}", "p1", "http", 5.0) for k in range(1, 8))
+    fleet = replace(fleet, targets=tuple(sorted(fleet.targets + more, key=lambda t: t.id)))
+    world = World(fleet, noise=0.0).run(WARM_S).run(15, provider("p1"))
+    (before,) = world.open()
+    assert (before.scope, before.state) == (Scope.PROVIDER, State.CONFIRMED)
+    world.run(60, service("s01", Outcome.HTTP))
+    (after,) = world.open()
+    assert (after.id, after.scope, after.subject.id) == (before.id, Scope.GLOBAL, "s01")
+    assert {t.split("-")[0] for t in after.target_ids} == {"s01"}
+    down = {s.service for s in world.detector.standings(world.now_us) if s.health is Health.DOWN}
+    assert down == {"s01"}
+
+
+def test_a_service_that_fails_again_at_once_paints_no_other() -> None:
+    """Failing again right after a recovery, a service is the only one that is down, in one outage again."""
+    fault = service("s03", Outcome.HTTP)
+    world = World(lab_fleet(), noise=0.0).run(WARM_S).run(25, fault).run(8).run(25, fault)
+    assert {subject for _, subject in world.told()} == {"s03"}
+    (outage,) = world.open()
+    assert outage.target_ids == ("s03-0",)
+    down = {s.service for s in world.detector.standings(world.now_us) if s.health is Health.DOWN}
+    assert down == {"s03"}
