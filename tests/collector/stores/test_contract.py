@@ -93,8 +93,11 @@ def test_timings_that_nobody_knew_are_kept(store: Store) -> None:
 def test_timing_names_are_bounded(store: Store) -> None:
     """More names than are kept cost the superfluous timings, not the result, and never the total."""
     names = [f"phase_{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(MAX_TIMING_NAMES + 10)]
+    left_out = []
     for sequence, some in enumerate((names[:10], names), start=1):
-        put(store, [Row(sequence, timings_us={"total": 5, **dict.fromkeys(some, 7)})])
+        rows = [Row(sequence, timings_us={"total": 5, **dict.fromkeys(some, 7)})]
+        left_out.append(store.append(batch_of(rows), ranges_of(rows)))
+    assert left_out == [0, 11]
     timings = {row.sequence: row.timings_us for row in found(store)}
     assert timings[1] == {"total": 5, **dict.fromkeys(names[:10], 7)}
     assert timings[2] == {"total": 5, **dict.fromkeys(names[: MAX_TIMING_NAMES - 1], 7)}
