@@ -46,9 +46,11 @@ def rebuild(
         correlator.observe(results)
         heard |= dict.fromkeys((results.sources[i].agent_id for i in np.unique(results.source)), end_us)
         changed |= {outage.id: outage for outage in correlator.tick(min(end_us, now_us))}
+    silent = {agent_id for outage in correlator.outages() for agent_id in outage.evidence.get("silent", ())}
+    there = {agent_id for agent_id, at_us in heard.items() if at_us >= end_us - _LATELY_US}
     return Rebuilt(
         tuple(outage for outage in changed.values() if outage.id in ids or outage.state.is_open),
-        frozenset(agent_id for agent_id, at_us in heard.items() if at_us >= end_us - _LATELY_US),
+        frozenset(there - silent),
     )
 
 

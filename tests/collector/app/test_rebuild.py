@@ -1,5 +1,6 @@
 """Evidence from the store after a restart."""
 
+from faultline_collector.correlate.detector import Detector
 from faultline_collector.ingest.decode import decode
 from faultline_collector.outages import Outage, State
 from faultline_collector.rebuild import rebuild
@@ -7,6 +8,7 @@ from faultline_collector.results import Source
 from faultline_collector.stores.memory import MemoryStore
 from faultline_collector.stores.store import ReceivedRange
 from tests.collector.app.parts import ScriptedCorrelator, outage
+from tests.collector.correlate.worlds import World, lab_fleet
 from tests.collector.ingest.worlds import NOW_US, SOURCE, batch
 
 SECOND_US = 1_000_000
@@ -63,3 +65,23 @@ def test_an_empty_store_brings_nothing() -> None:
     """A first start has no past."""
     rebuilt = rebuild(ScriptedCorrelator(), MemoryStore(), (), NOW_US)
     assert (rebuilt.outages, rebuilt.agent_ids) == ((), frozenset())
+
+
+def test_agents_that_an_outage_holds_silent_are_not_waited_for() -> None:
+    """Whoever had just fallen silent is taken for silent still: waiting for it would end the outage."""
+    fleet = lab_fleet()
+    world = World(fleet, noise=0.0).run(40)
+    silent = {a.id for a in fleet.agents if a.region == "c1-r2"}
+    store = MemoryStore()
+    seen = [world.second(float(s), lambda agent, target, at: None) for s in range(40)]
+    world.silent = silent
+    world.run(25)
+    (dark,) = world.open()
+    seen += [world.second(float(s), lambda agent, target, at: None) for s in range(40, 65)]
+    for results in seen:
+        rows = zip(results.source, results.sequence, strict=True)
+        store.append(results, [ReceivedRange(results.sources[s], int(n), int(n)) for s, n in rows])
+    detector = Detector(fleet)
+    rebuilt = rebuild(detector, store, [dark], world.now_us)
+    assert rebuilt.agent_ids == {a.id for a in fleet.agents} - silent
+    assert [o.id for o in detector.outages()] == [dark.id]
