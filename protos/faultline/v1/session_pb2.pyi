@@ -395,7 +395,7 @@ class Rejection(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     EXAMPLE_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """Why: "unknown_target", "impossible_time", "oversize", "bad_columns", "bad_outcome"."""
+    """Why: "unknown_target", "impossible_time", "oversize", "bad_columns", "bad_outcome", "store"."""
     count: _builtins.int
     """How many results."""
     example: _builtins.str
