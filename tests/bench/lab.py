@@ -105,10 +105,10 @@ def rows(scope: str, delays: list[Delays]) -> Iterator[Row]:
     for word in ("suspected", "confirmed"):
         told = [seconds for d in delays if (seconds := getattr(d, word)) is not None]
         if told:
-            yield Row(name=f"lab.{scope}.{word}.p50", value=statistics.median(told), unit="s")
-            yield Row(name=f"lab.{scope}.{word}.p95", value=_p95(told), unit="s")
+            yield Row(name=f"{scope}.{word}.p50", value=statistics.median(told), unit="s")
+            yield Row(name=f"{scope}.{word}.p95", value=_p95(told), unit="s")
     missed = sum(d.confirmed is None for d in delays)
-    yield Row(name=f"lab.{scope}.missed", value=missed, unit=f"of {len(delays)}")
+    yield Row(name=f"{scope}.missed", value=missed, unit=f"of {len(delays)}")
 
 
 def _p95(values: list[float]) -> float:
@@ -120,7 +120,7 @@ def run() -> list[Row]:
     random = Random(20221229)
     found: list[Row] = []
     with running(["lab", "run"], Path("build/bench-lab"), READY_S) as demo:
-        found.append(Row(name="lab.ready", value=time.monotonic() - demo.started, unit="s"))
+        found.append(Row(name="ready", value=time.monotonic() - demo.started, unit="s"))
         demo.until(lambda: _all_fine(demo), QUIET_S, "every region fine")
         for scope, wanted in injections(make_world(), random).items():
             delays = []
