@@ -51,10 +51,11 @@ class Clocks:
             self._settle(np.flatnonzero(young | old))
 
     def _settle(self, agent: Index) -> None:
-        full = agent[self._count[agent] >= KEPT]
-        self.median_us[full] = np.median(self._delays[full], axis=1)
-        for row in agent[self._count[agent] < KEPT]:
-            self.median_us[row] = np.median(self._delays[row, : self._count[row]])
+        held = np.minimum(self._count[agent], KEPT)
+        delays = np.where(np.arange(KEPT) < held[:, None], self._delays[agent], np.inf)
+        delays.sort(axis=1)
+        row = np.arange(agent.size)
+        self.median_us[agent] = (delays[row, (held - 1) // 2] + delays[row, held // 2]) / 2
         self._judged[agent] = self._count[agent]
 
     def take_over(self, old: "Clocks", rows: Index) -> None:
