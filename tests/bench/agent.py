@@ -71,13 +71,13 @@ async def watch(process: asyncio.subprocess.Process, end: GrpcEnd, port: int, be
     stopping = time.perf_counter()
     await process.wait()
     return [
-        Row(name="agent.start", value=started_s, unit="s"),
-        Row(name="agent.memory, no target", value=idle / 2**20, unit="MiB"),
-        Row(name=f"agent.memory, {TARGETS} targets", value=resident / 2**20, unit="MiB"),
-        Row(name="agent.probes stored", value=probed / took, unit="/s"),
-        Row(name="agent.cpu", value=100 * cpu / took, unit="% of a core"),
-        Row(name="agent.cpu a probe, all included", value=1e6 * cpu / max(probed, 1), unit="us"),
-        Row(name="agent.stop", value=time.perf_counter() - stopping, unit="s"),
+        Row(name="start", value=started_s, unit="s"),
+        Row(name="memory, no target", value=idle / 2**20, unit="MiB"),
+        Row(name=f"memory, {TARGETS} targets", value=resident / 2**20, unit="MiB"),
+        Row(name="probes stored", value=probed / took, unit="/s"),
+        Row(name="cpu", value=100 * cpu / took, unit="% of a core"),
+        Row(name="cpu a probe, all included", value=1e6 * cpu / max(probed, 1), unit="us"),
+        Row(name="stop", value=time.perf_counter() - stopping, unit="s"),
     ]
 
 

@@ -84,12 +84,12 @@ def _appends(store: DuckdbStore) -> Iterator[Row]:
         for results, ranges in batches:
             store.append(results, ranges)
         taken = time.perf_counter() - begin
-        yield Row(name=f"store.append.{size}", value=round(size * times / taken), unit="results/s")
+        yield Row(name=f"append.{size}", value=round(size * times / taken), unit="results/s")
 
 
 def _questions(store: DuckdbStore) -> Iterator[Row]:
     total = sum(size * times for size, times in GROUPS.items())
-    yield Row(name="store.results", value=total, unit="results")
+    yield Row(name="results", value=total, unit="results")
     yield _timed("availability", lambda: store.availability(FIVE_MINUTES))
     yield _timed("latest", lambda: list(store.results(ResultQuery(0, 2**61, latest=True))))
     yield _timed(
@@ -98,7 +98,7 @@ def _questions(store: DuckdbStore) -> Iterator[Row]:
     begin = time.perf_counter()
     streamed = sum(len(page) for page in store.results(EVER))
     rate = streamed / (time.perf_counter() - begin)
-    yield Row(name="store.stream", value=round(rate), unit="results/s")
+    yield Row(name="stream", value=round(rate), unit="results/s")
 
 
 def _timed(name: str, ask: Callable[[], object]) -> Row:
@@ -107,13 +107,13 @@ def _timed(name: str, ask: Callable[[], object]) -> Row:
         begin = time.perf_counter()
         ask()
         best = min(best, time.perf_counter() - begin)
-    return Row(name=f"store.{name}", value=round(best * 1000, 1), unit="ms, best of 3")
+    return Row(name=f"{name}", value=round(best * 1000, 1), unit="ms, best of 3")
 
 
 def _file(store: DuckdbStore, path: Path) -> Iterator[Row]:
     number = sum(held.count() for held in store.received().values())
     store.close()
-    yield Row(name="store.size", value=round(path.stat().st_size / number, 1), unit="bytes/result")
+    yield Row(name="size", value=round(path.stat().st_size / number, 1), unit="bytes/result")
     begin = time.perf_counter()
     DuckdbStore(path).close()
-    yield Row(name="store.open", value=round((time.perf_counter() - begin) * 1000, 1), unit="ms")
+    yield Row(name="open", value=round((time.perf_counter() - begin) * 1000, 1), unit="ms")

@@ -119,4 +119,4 @@ def run() -> list[dict[str, object]]:
         "delay, p95": (delays[min(len(delays) - 1, int(0.95 * len(delays)))], "s"),
         "replay": (sum(s.rows for s in scores) / sum(s.cpu_s for s in scores), "results/CPU-s"),
     }
-    return rows + [{"name": f"verdict: {n}", "value": v, "unit": u} for n, (v, u) in total.items()]
+    return rows + [{"name": n, "value": v, "unit": u} for n, (v, u) in total.items()]
