@@ -56,7 +56,7 @@ class Live:
     @property
     def is_silence(self) -> bool:
         """Whether agents that cannot be heard or do not trust themselves opened it, not failures."""
-        return bool(self.silent.size)
+        return self.outage.layer == "silence"
 
 
 def outage_id(cause_key: Sequence[str], at_us: int) -> str:

@@ -119,3 +119,14 @@ def test_a_restored_outage_ends_when_its_service_recovers(back_s: int) -> None:
     other.run(max(back_s - 25, 0)).run(min(back_s, 25) + 10, broken).run(60, fine)
     assert other.last[before.id].state is State.RESOLVED
     assert other.detector.outages() == ()
+
+
+def test_a_fleet_without_the_named_agents_ends_the_silence() -> None:
+    """When the fleet no longer has the silent agents, the restored outage about them ends."""
+    world = dark(REGION)
+    (before,) = world.open()
+    fleet = replace(world.fleet, agents=tuple(a for a in world.fleet.agents if a.id not in REGION))
+    other = World(fleet, noise=0.0, now_s=world.now_s)
+    other.detector.restore([before])
+    other.run(10)
+    assert before.id not in {o.id for o in other.detector.outages()}

@@ -158,3 +158,16 @@ def test_a_service_that_fails_again_at_once_paints_no_other() -> None:
     assert outage.target_ids == ("s03-0",)
     down = {s.service for s in world.detector.standings(world.now_us) if s.health is Health.DOWN}
     assert down == {"s03"}
+
+
+def test_services_that_fail_one_after_another_become_their_provider() -> None:
+    """When all services of a provider have come to fail, the first outage becomes the provider's."""
+    world = World(lab_fleet(), noise=0.0).run(WARM_S).run(20, service("s01", Outcome.HTTP))
+    (first,) = world.open()
+    both = lambda agent, target, at: Outcome.HTTP if target.service in ("s01", "s05") else None  # noqa: E731
+    world.run(20, both).run(60, provider("p1"))
+    (outage,) = world.open()
+    assert (outage.id, outage.scope, outage.subject.id) == (first.id, Scope.PROVIDER, "p1")
+    parts = [o for o in world.last.values() if o.id != first.id]
+    assert parts
+    assert all(o.why.endswith(f"It is part of outage {first.id}.") for o in parts)
