@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-import pytest
 from google.protobuf.message import DecodeError
 
 from faultline.v1 import results_pb2
@@ -119,10 +119,12 @@ def odd(random: Random) -> results_pb2.Batch:
 
 def properties() -> Seen:
     """The property tests with many more examples."""
-    os.environ["FAULTLINE_SOAK_EXAMPLES"] = str(EXAMPLES)
-    os.environ["FAULTLINE_SOAK"] = "1"
+    environment = os.environ | {"FAULTLINE_SOAK": "1", "FAULTLINE_SOAK_EXAMPLES": str(EXAMPLES)}
     folders = ["tests/protos", "tests/agent", "tests/collector/ingest", "tests/collector/stores"]
-    code = pytest.main(["-q", "-m", "not e2e and not soak", "-k", PROPERTIES, "--timeout=3600", *folders])
+    chosen = ["-m", "not e2e and not soak", "-k", PROPERTIES, "--timeout=3600"]
+    code = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *chosen, *folders], env=environment
+    ).returncode
     done = f"the property tests of {', '.join(folders)} with {EXAMPLES} examples each"
     return code == 0, done, "all passed" if code == 0 else f"pytest ended with {code}"
 
