@@ -32,8 +32,8 @@ HEAD = """# The last soak
 
 Written by `make soak`, which runs what takes longer than CI has.
 
-| soak | what was done | what was seen | seconds |
-| --- | --- | --- | ---: |
+| soak | what was done | what was seen | seconds | on |
+| --- | --- | --- | ---: | --- |
 """
 
 Seen = tuple[bool, str, str]
@@ -135,22 +135,29 @@ SOAKS: dict[str, Callable[[], Seen]] = {"kills": kills, "wire": wire, "propertie
 
 
 def main(names: list[str]) -> int:
-    """Runs the named soaks or all, and writes the page when all were run."""
+    """Runs the named soaks or all; the page keeps the last line of each."""
     unknown = [name for name in names if name not in SOAKS]
     if unknown:
         print(f"{unknown[0]}: is not one of {', '.join(SOAKS)}", file=sys.stderr)
         return 2
-    lines, good = [], True
+    good = True
     for name in names or SOAKS:
         print(f"soak {name} ...", flush=True)
         began = time.monotonic()
         passed, done, seen = SOAKS[name]()
         good &= passed
-        lines.append(f"| {name} | {done} | {seen} | {time.monotonic() - began:.0f} |")
-        print(lines[-1], flush=True)
-    if not names:
-        PAGE.write_text(HEAD + "\n".join(lines) + f"\n\n{datetime.now(UTC):%Y-%m-%d}, two cores.\n")
+        line = f"| {name} | {done} | {seen} | {time.monotonic() - began:.0f} | {datetime.now(UTC):%Y-%m-%d} |"
+        print(line, flush=True)
+        note(line)
     return 0 if good else 1
+
+
+def note(line: str) -> None:
+    """Puts a line into the page, in place of the older one of the same soak."""
+    name = line.split("|")[1]
+    old = PAGE.read_text().removeprefix(HEAD).splitlines() if PAGE.exists() else []
+    lines = [each for each in old if each.split("|")[1:2] != [name]]
+    PAGE.write_text(HEAD + "\n".join([*lines, line]) + "\n")
 
 
 if __name__ == "__main__":
