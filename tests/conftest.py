@@ -1,11 +1,14 @@
 """What all tests share: a missing real server skips here and fails in CI."""
 
+import logging
 import os
 import shutil
 from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # or the progress of long tests drowns in it
 
 settings.register_profile("unit", deadline=None, max_examples=60)
 settings.register_profile(
