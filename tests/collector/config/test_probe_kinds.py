@@ -18,7 +18,11 @@ TCP = {"host": "192.0.2.1", "port": 443}
         ("http", HTTP | {"statuses": 200}, ["statuses: 200 is not a list"]),
         ("http", HTTP | {"headers": ["a: b"]}, ["headers: ['a: b'] is not a mapping"]),
         ("http", HTTP | {"follow_redirects": 21}, ["follow_redirects: 21 is not between 0 and 20"]),
-        ("http", {"url": "ftp://x"}, ["url: 'ftp://x' does not match ^https?://[^\\s\\x00-\\x1f/?#][^\\s\\x00-\\x1f]*$"]),
+        (
+            "http",
+            {"url": "ftp://x"},
+            ["url: 'ftp://x' does not match ^https?://[^\\s\\x00-\\x1f/?#][^\\s\\x00-\\x1f]*$"],
+        ),
         (
             "http",
             HTTP | {"body_lacks": "x" * 5000},
