@@ -17,6 +17,8 @@ JUDGES := */faultline/ranges.py,*/faultline/backoff.py,*/faultline/config.py,*/f
 GENERATORS := faultline_agent.probes.schema faultline_collector.config faultline_collector.api.openapi scripts.settings
 GATE_JUDGES := 95
 GATE_REST := 85
+# Tests side by side: two workers, each as strict as the one that hands out the work.
+SIDE_BY_SIDE := --tx "2*popen//python=$(RUN) -X dev" --dist worksteal
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
 .PHONY: help setup page servers demo test lint check protos unit browser e2e docs bench soak wheels clean
@@ -69,7 +71,7 @@ protos: .venv/.synced ## writes all generated files anew
 unit: setup ## unit and integration tests with coverage gates
 	$(call say,unit tests)
 	@.venv/bin/coverage erase
-	@$(RUN) -X dev -m coverage run -m pytest -q -m "not browser and not e2e and not soak"
+	@$(RUN) -X dev -m coverage run -m pytest -q $(SIDE_BY_SIDE) -m "not browser and not e2e and not soak"
 	@.venv/bin/coverage combine -q
 	@echo "coverage of what judges (gate $(GATE_JUDGES) %):"
 	@.venv/bin/coverage report --include='$(JUDGES)' --fail-under=$(GATE_JUDGES)
