@@ -12,6 +12,51 @@ from faultline_collector.fleet import Network, Provider, Region, Service, Target
 
 GOOD = Path(__file__).with_name("good.yaml")
 
+TARGETS = (
+    Target(
+        "bank-web",
+        "bank",
+        "web",
+        "",
+        "http",
+        5.0,
+        settings={"url": "http://bank.example/", "statuses": [200, "3xx"]},
+    ),
+    Target(
+        "twitter-login",
+        "twitter",
+        "login",
+        "nameco",
+        "tcp",
+        30.0,
+        regions=("in-west", "us-east"),
+        settings={"host": "192.0.2.1", "port": 443},
+    ),
+    Target(
+        "twitter-names",
+        "twitter",
+        "login",
+        "nameco",
+        "dns",
+        60.0,
+        home_region="us-east",
+        regions=("in-west",),
+        settings={"name": "twitter.example"},
+    ),
+    Target(
+        "twitter-web",
+        "twitter",
+        "web",
+        "edgeline",
+        "http",
+        10.0,
+        5.0,
+        family=6,
+        settings={"url": "https://twitter.example/", "family": "6"},
+    ),
+)
+"""What the good file says is probed."""
+
 
 def test_fleet_is_sorted_and_complete() -> None:
     """Names default to ids, providers are inherited, durations are seconds, the rest is the kind's."""
@@ -28,49 +73,7 @@ def test_fleet_is_sorted_and_complete() -> None:
         Service("bank", "bank", ("web",)),
         Service("twitter", "Twitter", ("web", "login")),
     )
-    assert fleet.targets == (
-        Target(
-            "bank-web",
-            "bank",
-            "web",
-            "",
-            "http",
-            5.0,
-            settings={"url": "http://bank.example/", "statuses": [200, "3xx"]},
-        ),
-        Target(
-            "twitter-login",
-            "twitter",
-            "login",
-            "nameco",
-            "tcp",
-            30.0,
-            regions=("in-west", "us-east"),
-            settings={"host": "192.0.2.1", "port": 443},
-        ),
-        Target(
-            "twitter-names",
-            "twitter",
-            "login",
-            "nameco",
-            "dns",
-            60.0,
-            home_region="us-east",
-            regions=("in-west",),
-            settings={"name": "twitter.example"},
-        ),
-        Target(
-            "twitter-web",
-            "twitter",
-            "web",
-            "edgeline",
-            "http",
-            10.0,
-            5.0,
-            family=6,
-            settings={"url": "https://twitter.example/", "family": "6"},
-        ),
-    )
+    assert fleet.targets == TARGETS
 
 
 def test_defaults_are_safe(tmp_path: Path) -> None:
