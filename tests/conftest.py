@@ -10,6 +10,8 @@ from hypothesis import settings
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # or the progress of long tests drowns in it
 
+pytest_plugins = ["tests.servers.influxdb", "tests.servers.mosquitto"]
+
 settings.register_profile("unit", deadline=None, max_examples=60)
 settings.register_profile(
     "soak", deadline=None, max_examples=int(os.environ.get("FAULTLINE_SOAK_EXAMPLES", "5000"))

@@ -20,6 +20,8 @@ from faultline_collector.lab.world import (
 
 LONE_SILENCE_S = 20
 """How long one agent is silent before the lab's collector says so: nobody restarts agents here."""
+HOLD_S = 3
+"""How long trouble must last to be confirmed: nobody is woken here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def collector_settings(world: World, folder: Path, wiring: Wiring) -> dict[str, 
             "agents": f"127.0.0.1:{wiring.agents_port}",
             "web": f"127.0.0.1:{wiring.web_port}",
         },
-        "correlation": {"lone_silence_s": LONE_SILENCE_S},
+        "correlation": {"lone_silence_s": LONE_SILENCE_S, "hold_s": HOLD_S, "unwell_s": 1},
         "regions": [
             {
                 "id": place.id,
@@ -102,7 +104,7 @@ def agent_settings(world: World, vantage: Vantage, folder: Path, interval_s: flo
         "spool": {"path": str(folder / "spool.db"), "max_bytes": "16MiB", "max_age": "1d"},
         "resolvers": [resolver],
         "references": {
-            "every": f"{round(interval_s * 1000)}ms",
+            "every": f"{round(interval_s * 500)}ms",
             "targets": [
                 {"kind": "tcp", "host": world.gateway(vantage), "port": REFERENCE_PORT},
                 {"kind": "tcp", "host": world.upstream(vantage), "port": REFERENCE_PORT},
