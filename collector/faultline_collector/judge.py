@@ -1,7 +1,7 @@
 """The loop of judgement: results in as they become durable, one tick a second, outages out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Protocol
@@ -34,6 +34,7 @@ class Judge:
 
     An outage that nobody could keep would come back with another id after a restart, so it is saved first;
     while the registry fails, it is published all the same and saved later. `ticked_us` is the last good tick.
+    Each of `kept` is called, in the event loop, with the outages that the registry has just taken.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Judge:
         self._presences = presences
         self._metrics = metrics
         self._unsaved: dict[str, Outage] = {}
+        self.kept: list[Callable[[Sequence[Outage]], None]] = []
         self.ticked_us = 0
         self._awaited: frozenset[str] = frozenset()
         self._awaited_until_us = 0
@@ -122,12 +124,16 @@ class Judge:
         self._unsaved |= {outage.id: outage for outage in outages}
         if not self._unsaved:
             return
+        taken = tuple(self._unsaved.values())
         try:
-            await asyncio.to_thread(self._book.save_outages, list(self._unsaved.values()))
+            await asyncio.to_thread(self._book.save_outages, taken)
         except RegistryError as error:
-            _log.error("registry does not take outages", error=str(error), waiting=len(self._unsaved))
-        else:
-            self._unsaved.clear()
+            _log.error("registry does not take outages", error=str(error), waiting=len(taken))
+            return
+        self._unsaved.clear()
+        for hear in self.kept:
+            with self._surviving("kept"):
+                hear(taken)
 
     def _count(self, now_us: int) -> None:
         scopes = [outage.scope for outage in self._correlator.outages()]

@@ -54,6 +54,19 @@ async def test_a_failing_registry_hides_nothing_and_is_tried_again() -> None:
     assert bench.book.saved == [["a confirmed", "b suspected"]]
 
 
+async def test_only_what_is_kept_is_handed_on() -> None:
+    """Whoever hears of outages hears only of those that a restart would not lose; a deaf one is passed."""
+    bench = Bench(ScriptedCorrelator(found=[(outage("a"),), ()]), Book(broken=True))
+    heard: list[str] = []
+    bench.judge.kept += [lambda _: 1 / 0, lambda outages: heard.extend(o.id for o in outages)]  # type: ignore[list-item]
+    await bench.judge.tick(NOW_US)
+    assert heard == []
+    bench.book.broken = False
+    await bench.judge.tick(NOW_US + 1_000_000)
+    assert heard == ["a"]
+    assert bench.value("faultline_judge_errors_total", step="kept") == 1
+
+
 async def test_judgement_that_fails_stops_nothing() -> None:
     """A bug in the correlator is counted and told by the age of the last good tick, and no more."""
     bench = Bench(ScriptedCorrelator(broken=True))
