@@ -60,14 +60,24 @@ async def test_agent_reaches_the_collector_and_hears_it(mosquitto: Mosquitto) ->
         await agent.subscribe(_DOWN.format("a"), qos=1)
         await agent.publish(_UP.format("a"), b"hello", qos=1)
         assert await heard(collector, b"hello") == [_UP.format("a")]
+        await collector.subscribe(_UP.format("+") + f"/at/{COLLECTOR}", qos=1)
+        await agent.publish(_UP.format("a") + f"/at/{COLLECTOR}", b"batch", qos=1)
+        assert await heard(collector, b"batch") == [_UP.format("a") + f"/at/{COLLECTOR}"]
         await collector.publish(_DOWN.format("a"), b"welcome", qos=1)
         assert await heard(agent, b"welcome") == [_DOWN.format("a")]
 
 
 @pytest.mark.parametrize(
     "topic",
-    [_UP.format("b"), _DOWN.format("a"), _DOWN.format("b"), "faultline/v1/outages/1", "elsewhere"],
-    ids=["up-of-another", "own-down", "down-of-another", "events", "elsewhere"],
+    [
+        _UP.format("b"),
+        _UP.format("b") + "/last",
+        _DOWN.format("a"),
+        _DOWN.format("b"),
+        "faultline/v1/outages/1",
+        "elsewhere",
+    ],
+    ids=["up-of-another", "will-of-another", "own-down", "down-of-another", "events", "elsewhere"],
 )
 def test_agent_may_publish_nowhere_else(mosquitto: Mosquitto, topic: str) -> None:
     """The broker answers that it is not authorised; only its own topic is taken."""

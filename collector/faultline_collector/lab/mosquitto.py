@@ -11,10 +11,10 @@ COLLECTOR_USER = "faultline-collector"
 """The broker's user that the collector is."""
 
 ACL = """\
-pattern write faultline/v1/agents/%u/up
+pattern write faultline/v1/agents/%u/up/#
 pattern read faultline/v1/agents/%u/down
 user faultline-collector
-topic read faultline/v1/agents/+/up
+topic read faultline/v1/agents/+/up/#
 topic write faultline/v1/agents/+/down
 topic readwrite faultline/v1/outages/#
 topic readwrite faultline/v1/services/#
@@ -48,8 +48,9 @@ def write_mosquitto(folder: Path, port: int, passwords: Mapping[str, str]) -> Pa
         "use_username_as_clientid true",
         "persistence true",
         f"persistence_location {folder}/",
-        "message_size_limit 4194304",
-        "max_queued_messages 1000",
+        "message_size_limit 4259840",
+        "max_inflight_messages 1000",
+        "max_queued_messages 10000",
         "max_queued_bytes 67108864",
         "set_tcp_nodelay true",
         "log_dest stderr",
