@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from faultline.columns import MAX_ID_LENGTH
 from faultline.config import BadConfig, Settings, parse_data
 from faultline.durations import Duration, format_duration
+from faultline.topics import is_level
 from faultline_agent.policy import Policy, network, port_range
 from faultline_agent.probes import PROBES
 from faultline_agent.probes.probe import Probe
@@ -18,6 +19,9 @@ from faultline_agent.uplinks import UPLINKS
 from faultline_agent.way import Tls, parse_url
 
 LEAST_SPOOL_BYTES = 1024 * 1024
+PLAINTEXT = ("grpc", "mqtt")
+BROKERED = ("mqtt:", "mqtts:")
+"""How URLs begin by which a broker stands between agent and collector."""
 
 
 def _checked_url(text: str) -> str:
@@ -169,15 +173,16 @@ class AgentConfig(Settings):
         min_length=1, max_length=MAX_ID_LENGTH, description="The agent's id in the collector's registry."
     )
     collector: Annotated[str, AfterValidator(_checked_url)] = Field(
-        description="Where the collector listens for agents: grpcs://host:port."
+        description="Where the collector listens for agents, grpcs://host:port, or the broker, mqtts://host:port."
     )
     token_file: Path | None = Field(
-        default=None, description="File with the agent's token; else FAULTLINE_TOKEN holds it."
+        default=None,
+        description="File with the agent's token, at a broker its password; else in FAULTLINE_TOKEN.",
     )
     tls: TlsSettings = Field(default=TlsSettings(), description="Files for TLS towards the collector.")
     plaintext_beyond_loopback: bool = Field(
         default=False,
-        description="Whether grpc:// may leave this machine, its token readable.",
+        description="Whether grpc:// or mqtt:// may leave this machine, its token readable.",
     )
     spool: SpoolSettings = Field(
         SpoolSettings(), description="Where results wait until the collector has them."
@@ -198,12 +203,23 @@ class AgentConfig(Settings):
     @model_validator(mode="after")
     def _plaintext_stays(self) -> "AgentConfig":
         url = parse_url(self.collector)
-        if url.scheme == "grpc" and not url.is_loopback and not self.plaintext_beyond_loopback:
+        if url.scheme in PLAINTEXT and not url.is_loopback and not self.plaintext_beyond_loopback:
             raise ValueError(
                 f"collector: {self.collector!r} would carry the token unencrypted beyond this machine; "
-                "use grpcs:// or set plaintext_beyond_loopback: true"
+                f"use {url.scheme}s:// or set plaintext_beyond_loopback: true"
             )
         return self
+
+    @model_validator(mode="after")
+    def _is_topic(self) -> "AgentConfig":
+        if self.collector.startswith(BROKERED) and not is_level(self.agent):
+            raise ValueError(f"agent: {self.agent!r} cannot be part of a topic: no '/', '+' or '#'")
+        return self
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether nothing else says who the agent is; a broker takes its certificate for that."""
+        return not (self.collector.startswith("mqtts:") and self.tls.certificate is not None)
 
     @property
     def status_path(self) -> Path:

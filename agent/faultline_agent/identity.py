@@ -9,15 +9,19 @@ from faultline.config import BadConfig
 VARIABLE, FILE_VARIABLE = "FAULTLINE_TOKEN", "FAULTLINE_TOKEN_FILE"
 
 
-def read_token(token_file: Path | None, source: str, environment: Mapping[str, str] = os.environ) -> str:
+def read_token(
+    token_file: Path | None, source: str, environment: Mapping[str, str] = os.environ, *, needed: bool = True
+) -> str:
     """The token: from the file that the environment names, else token_file, else the environment itself.
 
-    Raises BadConfig with a sentence.
+    Raises BadConfig with a sentence; where none is given and none is needed, it is empty.
     """
     named = environment.get(FILE_VARIABLE)
     path = Path(named) if named else token_file
     if path is None:
         text, place = environment.get(VARIABLE, ""), VARIABLE
+        if not text and not needed:
+            return ""
         if not text:
             raise BadConfig(source, [f"token_file is missing, and {VARIABLE} is not set"])
     else:

@@ -6,6 +6,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 DEFAULT_PORT = 7443
+DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+"""Ports by scheme, where they are not `DEFAULT_PORT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +64,6 @@ def parse_url(text: str) -> Address:
         raise ValueError(f"{text!r} is not a URL like grpc://host:7443")
     if parts.path not in ("", "/") or parts.query or parts.username:
         raise ValueError(f"{text!r} has more than scheme, host and port")
-    return Address(parts.scheme, parts.hostname or "", port if port is not None else DEFAULT_PORT)
+    if port is None:
+        port = DEFAULT_PORTS.get(parts.scheme, DEFAULT_PORT)
+    return Address(parts.scheme, parts.hostname or "", port)

@@ -65,7 +65,7 @@ BAD = {
     "agent: ''\ncollector: memory://": ["agent: '' has fewer than 1 characters"],
     "agent: 5\ncollector: memory://": ["agent: 5 is not text"],
     "agent: a\ncollector: http://x:1": [
-        "collector: 'http://x:1' does not begin with one of grpc://, grpcs://, memory://"
+        "collector: 'http://x:1' does not begin with one of grpc://, grpcs://, mqtt://, mqtts://, memory://"
     ],
     "agent: a\ncollector: nonsense": ["collector: 'nonsense' is not a URL like grpc://host:7443"],
     "agent: a\ncollector: grpcs://x:70000": [

@@ -34,7 +34,7 @@ def run(path: Path) -> None:
     """
     try:
         config = read_config(path, AgentConfig)
-        token = read_token(config.token_file, str(path))
+        token = read_token(config.token_file, str(path), needed=config.needs_token)
         spool = open_spool(config)
     except (BadConfig, SpoolError) as error:
         click.echo(str(error), err=True)

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 UPLINKS = {
     "grpc": "faultline_agent.uplinks.grpc:GrpcUplink",
     "grpcs": "faultline_agent.uplinks.grpc:GrpcUplink",
+    "mqtt": "faultline_agent.uplinks.mqtt:MqttUplink",
+    "mqtts": "faultline_agent.uplinks.mqtt:MqttUplink",
     "memory": "faultline_agent.uplinks.memory:MemoryUplink",
 }
 """Uplinks by the scheme of the collector's URL, as `module:class`; `open(way)` makes one."""

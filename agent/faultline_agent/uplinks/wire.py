@@ -117,6 +117,11 @@ def evidence_message(evidence: Evidence) -> session_pb2.AgentMessage:
     )
 
 
+def leave_message() -> session_pb2.AgentMessage:
+    """No more comes."""
+    return session_pb2.AgentMessage(leave=session_pb2.Leave())
+
+
 def read_welcome(message: session_pb2.CollectorMessage) -> Welcome:
     """The answer to Hello; raises UplinkError when it is something else."""
     if message.WhichOneof("body") != "welcome":

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from faultline.v1 import results_pb2 as faultline_dot_v1_dot_results__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66\x61ultline/v1/session.proto\x12\x0c\x66\x61ultline.v1\x1a\x1a\x66\x61ultline/v1/results.proto\"\xbc\x01\n\x0c\x41gentMessage\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x13.faultline.v1.HelloH\x00\x12$\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x13.faultline.v1.BatchH\x00\x12,\n\theartbeat\x18\x03 \x01(\x0b\x32\x17.faultline.v1.HeartbeatH\x00\x12*\n\x08\x65vidence\x18\x04 \x01(\x0b\x32\x16.faultline.v1.EvidenceH\x00\x42\x06\n\x04\x62ody\"\x93\x02\n\x10\x43ollectorMessage\x12(\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.faultline.v1.WelcomeH\x00\x12.\n\nassignment\x18\x02 \x01(\x0b\x32\x18.faultline.v1.AssignmentH\x00\x12 \n\x03\x61\x63k\x18\x03 \x01(\x0b\x32\x11.faultline.v1.AckH\x00\x12+\n\tprobe_now\x18\x04 \x01(\x0b\x32\x16.faultline.v1.ProbeNowH\x00\x12(\n\x07\x65xplain\x18\x05 \x01(\x0b\x32\x15.faultline.v1.ExplainH\x00\x12$\n\x05\x64rain\x18\x06 \x01(\x0b\x32\x13.faultline.v1.DrainH\x00\x42\x06\n\x04\x62ody\"\xc9\x01\n\x05Hello\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x10\n\x08spool_id\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x10\n\x08protocol\x18\x05 \x01(\r\x12\x1a\n\x12\x61ssignment_version\x18\x06 \x01(\t\x12\x10\n\x08\x63lock_us\x18\x07 \x01(\x03\x12+\n\x0eunacknowledged\x18\x08 \x03(\x0b\x32\x13.faultline.v1.Range\x12\r\n\x05kinds\x18\t \x03(\t\"~\n\x07Welcome\x12!\n\x04held\x18\x01 \x03(\x0b\x32\x13.faultline.v1.Range\x12\x18\n\x10highest_sequence\x18\x02 \x01(\x04\x12\x10\n\x08\x63lock_us\x18\x03 \x01(\x03\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x13\n\x0bheartbeat_s\x18\x05 \x01(\r\"D\n\nAssignment\x12\x0f\n\x07version\x18\x01 \x01(\t\x12%\n\x07targets\x18\x02 \x03(\x0b\x32\x14.faultline.v1.Target\"i\n\x06Target\x12\x11\n\ttarget_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x15\n\rsettings_json\x18\x03 \x01(\t\x12\x13\n\x0binterval_us\x18\x04 \x01(\x04\x12\x12\n\ntimeout_us\x18\x05 \x01(\x04\"\x99\x02\n\tHeartbeat\x12\x10\n\x08\x63lock_us\x18\x01 \x01(\x03\x12\x15\n\rspool_results\x18\x02 \x01(\x04\x12\x13\n\x0bspool_bytes\x18\x03 \x01(\x04\x12\x14\n\x0cspool_age_us\x18\x04 \x01(\x04\x12\x13\n\x0bloop_lag_us\x18\x05 \x01(\x04\x12\x0f\n\x07\x63pu_ppm\x18\x06 \x01(\r\x12\x0c\n\x04well\x18\x07 \x01(\x08\x12\x11\n\tcondition\x18\x08 \x01(\t\x12+\n\x07\x64ropped\x18\t \x03(\x0b\x32\x1a.faultline.v1.DroppedRange\x12\x11\n\tshed_runs\x18\n \x01(\x04\x12\x1a\n\x12\x61ssignment_version\x18\x0b \x01(\t\x12\x15\n\rround_trip_us\x18\x0c \x01(\x04\"r\n\x03\x41\x63k\x12$\n\x07\x64urable\x18\x01 \x03(\x0b\x32\x13.faultline.v1.Range\x12)\n\x08rejected\x18\x02 \x03(\x0b\x32\x17.faultline.v1.Rejection\x12\x1a\n\x12heartbeat_clock_us\x18\x03 \x01(\x03\";\n\tRejection\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x0f\n\x07\x65xample\x18\x03 \x01(\t\"D\n\x08ProbeNow\x12\x12\n\ntarget_ids\x18\x01 \x03(\t\x12\x12\n\ncadence_us\x18\x02 \x01(\x04\x12\x10\n\x08until_us\x18\x03 \x01(\x03\"Q\n\x07\x45xplain\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\ttarget_id\x18\x02 \x01(\t\x12\r\n\x05kinds\x18\x03 \x03(\t\x12\x10\n\x08until_us\x18\x04 \x01(\x03\"b\n\x08\x45vidence\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\ttarget_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x13\n\x0bgathered_us\x18\x04 \x01(\x03\x12\x0c\n\x04json\x18\x05 \x01(\t\":\n\x05\x44rain\x12\x10\n\x08\x61\x66ter_us\x18\x01 \x01(\x04\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t2S\n\x06\x41gents\x12I\n\x07Session\x12\x1a.faultline.v1.AgentMessage\x1a\x1e.faultline.v1.CollectorMessage(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66\x61ultline/v1/session.proto\x12\x0c\x66\x61ultline.v1\x1a\x1a\x66\x61ultline/v1/results.proto\"\xe2\x01\n\x0c\x41gentMessage\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x13.faultline.v1.HelloH\x00\x12$\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x13.faultline.v1.BatchH\x00\x12,\n\theartbeat\x18\x03 \x01(\x0b\x32\x17.faultline.v1.HeartbeatH\x00\x12*\n\x08\x65vidence\x18\x04 \x01(\x0b\x32\x16.faultline.v1.EvidenceH\x00\x12$\n\x05leave\x18\x05 \x01(\x0b\x32\x13.faultline.v1.LeaveH\x00\x42\x06\n\x04\x62ody\"\xb5\x02\n\x10\x43ollectorMessage\x12(\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.faultline.v1.WelcomeH\x00\x12.\n\nassignment\x18\x02 \x01(\x0b\x32\x18.faultline.v1.AssignmentH\x00\x12 \n\x03\x61\x63k\x18\x03 \x01(\x0b\x32\x11.faultline.v1.AckH\x00\x12+\n\tprobe_now\x18\x04 \x01(\x0b\x32\x16.faultline.v1.ProbeNowH\x00\x12(\n\x07\x65xplain\x18\x05 \x01(\x0b\x32\x15.faultline.v1.ExplainH\x00\x12$\n\x05\x64rain\x18\x06 \x01(\x0b\x32\x13.faultline.v1.DrainH\x00\x12 \n\x03\x65nd\x18\x07 \x01(\x0b\x32\x11.faultline.v1.EndH\x00\x42\x06\n\x04\x62ody\"\xc9\x01\n\x05Hello\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x10\n\x08spool_id\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x10\n\x08protocol\x18\x05 \x01(\r\x12\x1a\n\x12\x61ssignment_version\x18\x06 \x01(\t\x12\x10\n\x08\x63lock_us\x18\x07 \x01(\x03\x12+\n\x0eunacknowledged\x18\x08 \x03(\x0b\x32\x13.faultline.v1.Range\x12\r\n\x05kinds\x18\t \x03(\t\"~\n\x07Welcome\x12!\n\x04held\x18\x01 \x03(\x0b\x32\x13.faultline.v1.Range\x12\x18\n\x10highest_sequence\x18\x02 \x01(\x04\x12\x10\n\x08\x63lock_us\x18\x03 \x01(\x03\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x13\n\x0bheartbeat_s\x18\x05 \x01(\r\"D\n\nAssignment\x12\x0f\n\x07version\x18\x01 \x01(\t\x12%\n\x07targets\x18\x02 \x03(\x0b\x32\x14.faultline.v1.Target\"i\n\x06Target\x12\x11\n\ttarget_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x15\n\rsettings_json\x18\x03 \x01(\t\x12\x13\n\x0binterval_us\x18\x04 \x01(\x04\x12\x12\n\ntimeout_us\x18\x05 \x01(\x04\"\x99\x02\n\tHeartbeat\x12\x10\n\x08\x63lock_us\x18\x01 \x01(\x03\x12\x15\n\rspool_results\x18\x02 \x01(\x04\x12\x13\n\x0bspool_bytes\x18\x03 \x01(\x04\x12\x14\n\x0cspool_age_us\x18\x04 \x01(\x04\x12\x13\n\x0bloop_lag_us\x18\x05 \x01(\x04\x12\x0f\n\x07\x63pu_ppm\x18\x06 \x01(\r\x12\x0c\n\x04well\x18\x07 \x01(\x08\x12\x11\n\tcondition\x18\x08 \x01(\t\x12+\n\x07\x64ropped\x18\t \x03(\x0b\x32\x1a.faultline.v1.DroppedRange\x12\x11\n\tshed_runs\x18\n \x01(\x04\x12\x1a\n\x12\x61ssignment_version\x18\x0b \x01(\t\x12\x15\n\rround_trip_us\x18\x0c \x01(\x04\"r\n\x03\x41\x63k\x12$\n\x07\x64urable\x18\x01 \x03(\x0b\x32\x13.faultline.v1.Range\x12)\n\x08rejected\x18\x02 \x03(\x0b\x32\x17.faultline.v1.Rejection\x12\x1a\n\x12heartbeat_clock_us\x18\x03 \x01(\x03\";\n\tRejection\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x0f\n\x07\x65xample\x18\x03 \x01(\t\"D\n\x08ProbeNow\x12\x12\n\ntarget_ids\x18\x01 \x03(\t\x12\x12\n\ncadence_us\x18\x02 \x01(\x04\x12\x10\n\x08until_us\x18\x03 \x01(\x03\"Q\n\x07\x45xplain\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\ttarget_id\x18\x02 \x01(\t\x12\r\n\x05kinds\x18\x03 \x03(\t\x12\x10\n\x08until_us\x18\x04 \x01(\x03\"b\n\x08\x45vidence\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\ttarget_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x13\n\x0bgathered_us\x18\x04 \x01(\x03\x12\x0c\n\x04json\x18\x05 \x01(\t\":\n\x05\x44rain\x12\x10\n\x08\x61\x66ter_us\x18\x01 \x01(\x04\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x07\n\x05Leave\"(\n\x03\x45nd\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x11\n\tpermanent\x18\x02 \x01(\x08\x32S\n\x06\x41gents\x12I\n\x07Session\x12\x1a.faultline.v1.AgentMessage\x1a\x1e.faultline.v1.CollectorMessage(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,31 +33,35 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'faultline.v1.session_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AGENTMESSAGE']._serialized_start=73
-  _globals['_AGENTMESSAGE']._serialized_end=261
-  _globals['_COLLECTORMESSAGE']._serialized_start=264
-  _globals['_COLLECTORMESSAGE']._serialized_end=539
-  _globals['_HELLO']._serialized_start=542
-  _globals['_HELLO']._serialized_end=743
-  _globals['_WELCOME']._serialized_start=745
-  _globals['_WELCOME']._serialized_end=871
-  _globals['_ASSIGNMENT']._serialized_start=873
-  _globals['_ASSIGNMENT']._serialized_end=941
-  _globals['_TARGET']._serialized_start=943
-  _globals['_TARGET']._serialized_end=1048
-  _globals['_HEARTBEAT']._serialized_start=1051
-  _globals['_HEARTBEAT']._serialized_end=1332
-  _globals['_ACK']._serialized_start=1334
-  _globals['_ACK']._serialized_end=1448
-  _globals['_REJECTION']._serialized_start=1450
-  _globals['_REJECTION']._serialized_end=1509
-  _globals['_PROBENOW']._serialized_start=1511
-  _globals['_PROBENOW']._serialized_end=1579
-  _globals['_EXPLAIN']._serialized_start=1581
-  _globals['_EXPLAIN']._serialized_end=1662
-  _globals['_EVIDENCE']._serialized_start=1664
-  _globals['_EVIDENCE']._serialized_end=1762
-  _globals['_DRAIN']._serialized_start=1764
-  _globals['_DRAIN']._serialized_end=1822
-  _globals['_AGENTS']._serialized_start=1824
-  _globals['_AGENTS']._serialized_end=1907
+  _globals['_AGENTMESSAGE']._serialized_end=299
+  _globals['_COLLECTORMESSAGE']._serialized_start=302
+  _globals['_COLLECTORMESSAGE']._serialized_end=611
+  _globals['_HELLO']._serialized_start=614
+  _globals['_HELLO']._serialized_end=815
+  _globals['_WELCOME']._serialized_start=817
+  _globals['_WELCOME']._serialized_end=943
+  _globals['_ASSIGNMENT']._serialized_start=945
+  _globals['_ASSIGNMENT']._serialized_end=1013
+  _globals['_TARGET']._serialized_start=1015
+  _globals['_TARGET']._serialized_end=1120
+  _globals['_HEARTBEAT']._serialized_start=1123
+  _globals['_HEARTBEAT']._serialized_end=1404
+  _globals['_ACK']._serialized_start=1406
+  _globals['_ACK']._serialized_end=1520
+  _globals['_REJECTION']._serialized_start=1522
+  _globals['_REJECTION']._serialized_end=1581
+  _globals['_PROBENOW']._serialized_start=1583
+  _globals['_PROBENOW']._serialized_end=1651
+  _globals['_EXPLAIN']._serialized_start=1653
+  _globals['_EXPLAIN']._serialized_end=1734
+  _globals['_EVIDENCE']._serialized_start=1736
+  _globals['_EVIDENCE']._serialized_end=1834
+  _globals['_DRAIN']._serialized_start=1836
+  _globals['_DRAIN']._serialized_end=1894
+  _globals['_LEAVE']._serialized_start=1896
+  _globals['_LEAVE']._serialized_end=1903
+  _globals['_END']._serialized_start=1905
+  _globals['_END']._serialized_end=1945
+  _globals['_AGENTS']._serialized_start=1947
+  _globals['_AGENTS']._serialized_end=2030
 # @@protoc_insertion_point(module_scope)

@@ -29,6 +29,7 @@ class AgentMessage(_message.Message):
     BATCH_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
+    LEAVE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello:
         """First message of every session."""
@@ -45,6 +46,10 @@ class AgentMessage(_message.Message):
     def evidence(self) -> Global___Evidence:
         """Proof gathered at the moment of failure."""
 
+    @_builtins.property
+    def leave(self) -> Global___Leave:
+        """The agent says no more, where the carrier has no end of its own."""
+
     def __init__(
         self,
         *,
@@ -52,12 +57,13 @@ class AgentMessage(_message.Message):
         batch: _results_pb2.Batch | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
         evidence: Global___Evidence | None = ...,
+        leave: Global___Leave | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "body", b"body", "evidence", b"evidence", "heartbeat", b"heartbeat", "hello", b"hello"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "body", b"body", "evidence", b"evidence", "heartbeat", b"heartbeat", "hello", b"hello", "leave", b"leave"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "body", b"body", "evidence", b"evidence", "heartbeat", b"heartbeat", "hello", b"hello"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "body", b"body", "evidence", b"evidence", "heartbeat", b"heartbeat", "hello", b"hello", "leave", b"leave"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["hello", "batch", "heartbeat", "evidence"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["hello", "batch", "heartbeat", "evidence", "leave"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -75,6 +81,7 @@ class CollectorMessage(_message.Message):
     PROBE_NOW_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome:
         """First message of every session."""
@@ -99,6 +106,10 @@ class CollectorMessage(_message.Message):
     def drain(self) -> Global___Drain:
         """Go and come back later."""
 
+    @_builtins.property
+    def end(self) -> Global___End:
+        """The session is over, where the carrier has no end of its own."""
+
     def __init__(
         self,
         *,
@@ -108,12 +119,13 @@ class CollectorMessage(_message.Message):
         probe_now: Global___ProbeNow | None = ...,
         explain: Global___Explain | None = ...,
         drain: Global___Drain | None = ...,
+        end: Global___End | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignment", b"assignment", "body", b"body", "drain", b"drain", "explain", b"explain", "probe_now", b"probe_now", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignment", b"assignment", "body", b"body", "drain", b"drain", "end", b"end", "explain", b"explain", "probe_now", b"probe_now", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignment", b"assignment", "body", b"body", "drain", b"drain", "explain", b"explain", "probe_now", b"probe_now", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignment", b"assignment", "body", b"body", "drain", b"drain", "end", b"end", "explain", b"explain", "probe_now", b"probe_now", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["welcome", "assignment", "ack", "probe_now", "explain", "drain"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["welcome", "assignment", "ack", "probe_now", "explain", "drain", "end"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -550,3 +562,46 @@ class Drain(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Drain: _TypeAlias = Drain  # noqa: Y015
+
+@_typing.final
+class Leave(_message.Message):
+    """Leave ends a session on the agent's side; over MQTT it is the last will too."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Leave: _TypeAlias = Leave  # noqa: Y015
+
+@_typing.final
+class End(_message.Message):
+    """End ends or refuses a session on the collector's side."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    PERMANENT_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """One sentence why; empty for an end that is no fault."""
+    permanent: _builtins.bool
+    """Whether trying again will not help."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        permanent: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["permanent", b"permanent", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___End: _TypeAlias = End  # noqa: Y015

@@ -91,48 +91,17 @@ Says: TypeAlias = asyncio.Queue[session_pb2.CollectorMessage | grpc.StatusCode |
 """What a session is to be told; None ends it, a code breaks it."""
 
 
-class GrpcEnd(session_pb2_grpc.AgentsServicer):
-    """A small collector behind a real server."""
+class WireEnd:
+    """A small collector that speaks the wire's messages, whatever carries them."""
 
     def __init__(self) -> None:
         self.refusal: UplinkError | None = None
         self.holds_acks = False
         self.held: dict[str, Ranges] = {}
         self.heard: list[str] = []
-        self.metadata: dict[str, str] = {}
-        self.port = 0
         self.first: session_pb2.CollectorMessage | None = None
         self._owed: list[session_pb2.CollectorMessage] = []
         self._says: list[Says] = []
-
-    @property
-    def uplink(self) -> Uplink:
-        """The agent's way there."""
-        return GrpcUplink.open(Way(parse_url(f"grpc://127.0.0.1:{self.port}"), "agent", "secret"))
-
-    async def Session(
-        self,
-        request_iterator: AsyncIterator[session_pb2.AgentMessage],
-        context: "aio.ServicerContext[session_pb2.AgentMessage, session_pb2.CollectorMessage]",
-    ) -> AsyncIterator[session_pb2.CollectorMessage]:
-        """Answers one agent."""
-        self.metadata = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
-        if self.refusal is not None:
-            code = (
-                grpc.StatusCode.PERMISSION_DENIED if self.refusal.permanent else grpc.StatusCode.UNAVAILABLE
-            )
-            await context.abort(code, str(self.refusal))
-        says: Says = asyncio.Queue()
-        self._says.append(says)
-        listening = asyncio.create_task(self._listen(request_iterator, says))
-        try:
-            while isinstance(said := await says.get(), session_pb2.CollectorMessage):
-                yield said
-            if said is not None:
-                await context.abort(said, "cut off")
-        finally:
-            listening.cancel()
-            self._says.remove(says)
 
     async def order(self, order: Order) -> None:
         """Says something to every agent."""
@@ -157,22 +126,18 @@ class GrpcEnd(session_pb2_grpc.AgentsServicer):
                 says.put_nowait(message)
         self._owed.clear()
 
-    async def _listen(
-        self,
-        messages: AsyncIterator[session_pb2.AgentMessage],
-        says: Says,
-    ) -> None:
-        held = Ranges()
-        async for message in messages:
-            match message.WhichOneof("body"):
-                case "hello":
-                    held = self._greet(message.hello, says)
-                case "batch":
-                    self._take(message.batch, held, says)
-                case "heartbeat":
-                    self._note(message.heartbeat, held, says)
-                case "evidence":
-                    self.heard.append("evidence")
+    def _hear(self, message: session_pb2.AgentMessage, held: Ranges, says: Says) -> Ranges:
+        """Answers one message of a session that goes on above what is held; gives what is held then."""
+        match message.WhichOneof("body"):
+            case "hello":
+                return self._greet(message.hello, says)
+            case "batch":
+                self._take(message.batch, held, says)
+            case "heartbeat":
+                self._note(message.heartbeat, held, says)
+            case "evidence" | "leave" as other:
+                self.heard.append(other)
+        return held
 
     def _greet(self, hello: session_pb2.Hello, says: Says) -> Ranges:
         self.heard.append("hello")
@@ -218,6 +183,49 @@ class GrpcEnd(session_pb2_grpc.AgentsServicer):
             self._owed.append(message)
         else:
             says.put_nowait(message)
+
+
+class GrpcEnd(WireEnd, session_pb2_grpc.AgentsServicer):
+    """The wire's collector behind a real server."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.metadata: dict[str, str] = {}
+        self.port = 0
+
+    @property
+    def uplink(self) -> Uplink:
+        """The agent's way there."""
+        return GrpcUplink.open(Way(parse_url(f"grpc://127.0.0.1:{self.port}"), "agent", "secret"))
+
+    async def Session(
+        self,
+        request_iterator: AsyncIterator[session_pb2.AgentMessage],
+        context: "aio.ServicerContext[session_pb2.AgentMessage, session_pb2.CollectorMessage]",
+    ) -> AsyncIterator[session_pb2.CollectorMessage]:
+        """Answers one agent."""
+        self.metadata = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
+        if self.refusal is not None:
+            code = (
+                grpc.StatusCode.PERMISSION_DENIED if self.refusal.permanent else grpc.StatusCode.UNAVAILABLE
+            )
+            await context.abort(code, str(self.refusal))
+        says: Says = asyncio.Queue()
+        self._says.append(says)
+        listening = asyncio.create_task(self._listen(request_iterator, says))
+        try:
+            while isinstance(said := await says.get(), session_pb2.CollectorMessage):
+                yield said
+            if said is not None:
+                await context.abort(said, "cut off")
+        finally:
+            listening.cancel()
+            self._says.remove(says)
+
+    async def _listen(self, messages: AsyncIterator[session_pb2.AgentMessage], says: Says) -> None:
+        held = Ranges()
+        async for message in messages:
+            held = self._hear(message, held, says)
 
 
 @asynccontextmanager

@@ -1,0 +1,193 @@
+"""The uplink over MQTT 5: the same messages as over gRPC, by way of a broker.
+
+Each session has an id of its own, which every message of it carries: what is left of an older session, or
+meant for another, is passed over. aiomqtt does not reconnect: each session has a connection of its own.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from secrets import token_bytes
+
+import aiomqtt
+from google.protobuf.message import DecodeError
+
+from faultline import topics
+from faultline.mqtt import (
+    Access,
+    BrokerError,
+    Inbox,
+    answer_of,
+    broker_error,
+    connected,
+    publication,
+    publish,
+    session_of,
+    subscribe,
+)
+from faultline.v1 import session_pb2
+from faultline_agent.uplinks import wire
+from faultline_agent.uplinks.uplink import Evidence, Heartbeat, Hello, Order, Session, UplinkError, Welcome
+from faultline_agent.way import Way
+
+WELCOME_S = 10.0
+"""Most time for a collector to answer Hello."""
+
+MOST_WAITING = 1_000
+"""Most messages of the collector that wait to be read."""
+
+
+class MqttUplink:
+    """Opens sessions, each over a connection of its own."""
+
+    def __init__(self, way: Way) -> None:
+        self._agent_id = way.agent_id
+        self._access = Access(
+            way.address.host,
+            way.address.port,
+            way.agent_id,
+            way.token,
+            way.address.scheme == "mqtts",
+            way.tls.authorities,
+            way.tls.certificate,
+            way.tls.key,
+        )
+        self._open = AsyncExitStack()
+
+    @classmethod
+    def open(cls, way: Way) -> "MqttUplink":
+        """An uplink that has not connected yet."""
+        return cls(way)
+
+    async def connect(self, hello: Hello) -> Session:
+        """Connects to the broker, says Hello and waits for the Welcome; raises UplinkError."""
+        await self.close()
+        async with AsyncExitStack() as opened:
+            line = Line(self._access, self._agent_id)
+            try:
+                await opened.enter_async_context(line)
+                session = await self._greet(line, hello)
+            except BrokerError as error:
+                raise UplinkError(str(error), permanent=error.permanent) from error
+            self._open = opened.pop_all()
+        return session
+
+    async def _greet(self, line: "Line", hello: Hello) -> Session:
+        where = topics.up(self._agent_id)
+        await line.say(where, wire.hello_message(hello), of_use_s=topics.HELLO_S)
+        try:
+            async with asyncio.timeout(WELCOME_S):
+                answer_at, first = await line.hear()
+        except TimeoutError:
+            sentence = f"{self._access.where}: no collector answers on {where} within {WELCOME_S:g} s"
+            raise UplinkError(sentence) from None
+        if first.WhichOneof("body") == "end":
+            raise UplinkError(first.end.reason, permanent=first.end.permanent)
+        return MqttSession(line, wire.read_welcome(first), answer_at)
+
+    async def close(self) -> None:
+        """Closes the connection; safe twice."""
+        await self._open.aclose()
+
+
+class Line:
+    """One connection to the broker, for one session."""
+
+    def __init__(self, access: Access, agent_id: str) -> None:
+        self._access = access
+        self._agent_id = agent_id
+        self._session_id = token_bytes(16)
+        self._inbox = Inbox(MOST_WAITING)
+        self._opened = AsyncExitStack()
+        self._client: aiomqtt.Client
+
+    async def __aenter__(self) -> "Line":
+        """Connects and subscribes; raises BrokerError."""
+        leave = wire.leave_message().SerializeToString()
+        will = aiomqtt.Will(
+            topics.last(self._agent_id), leave, topics.QOS, False, publication(self._session_id)
+        )
+        async with AsyncExitStack() as opened:
+            self._client = await opened.enter_async_context(connected(self._access, self._inbox, will))
+            await subscribe(self._client, self._access, topics.down(self._agent_id))
+            self._opened = opened.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Disconnects."""
+        await self._opened.aclose()
+
+    async def say(
+        self, topic: str, message: session_pb2.AgentMessage, *, of_use_s: int = topics.MESSAGE_S
+    ) -> None:
+        """Publishes a message and waits until the broker has it; raises UplinkError."""
+        properties = publication(self._session_id, of_use_s=of_use_s)
+        payload = message.SerializeToString()
+        try:
+            heard = await publish(self._client, self._access, self._inbox, topic, payload, properties)
+        except BrokerError as error:
+            raise UplinkError(str(error)) from error
+        if not heard:
+            raise UplinkError(f"{self._access.where}: no collector has subscribed to {topic}")
+
+    async def hear(self) -> tuple[str, session_pb2.CollectorMessage]:
+        """The next message of this session, and where its answer goes; raises UplinkError."""
+        try:
+            async for message in self._client.messages:
+                if self._inbox.discarded:
+                    raise UplinkError(f"{self._access.where}: orders come faster than they are taken")
+                if session_of(message) == self._session_id:
+                    return answer_of(message), session_pb2.CollectorMessage.FromString(message.payload)
+        except aiomqtt.MqttError as error:
+            raise UplinkError(str(broker_error(self._access, error))) from error
+        except DecodeError as error:
+            raise UplinkError(f"{self._access.where}: a collector says what cannot be read") from error
+        raise AssertionError("aiomqtt's messages never end")
+
+
+class MqttSession:
+    """One session with the collector that answered Hello."""
+
+    def __init__(self, line: Line, welcome: Welcome, topic: str) -> None:
+        self.welcome = welcome
+        self._line = line
+        self._topic = topic
+        self._ended: UplinkError | None = None
+
+    async def send_batch(self, encoded: bytes, *, live: bool) -> None:
+        """Sends one encoded batch; raises UplinkError."""
+        await self._send(wire.batch_message(encoded, live=live))
+
+    async def send_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Sends a sign of life; raises UplinkError."""
+        await self._send(wire.heartbeat_message(heartbeat))
+
+    async def send_evidence(self, evidence: Evidence) -> None:
+        """Sends proof; raises UplinkError."""
+        await self._send(wire.evidence_message(evidence))
+
+    async def orders(self) -> AsyncIterator[Order]:
+        """What the collector says; ends when it ends the session, raises UplinkError when it breaks."""
+        while self._ended is None:
+            _, message = await self._line.hear()
+            if message.WhichOneof("body") == "end":
+                end = message.end
+                self._ended = UplinkError(end.reason or "the session has ended", permanent=end.permanent)
+                if end.reason:
+                    raise self._ended
+            elif (order := wire.read_order(message)) is not None:
+                yield order
+
+    async def close(self) -> None:
+        """Says that no more comes, and disconnects; safe twice."""
+        if self._ended is None:
+            self._ended = UplinkError("the session has ended")
+            with suppress(UplinkError, TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await self._line.say(self._topic, wire.leave_message())
+        await self._line.__aexit__()
+
+    async def _send(self, message: session_pb2.AgentMessage) -> None:
+        if self._ended is not None:
+            raise self._ended
+        await self._line.say(self._topic, message)
