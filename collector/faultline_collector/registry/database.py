@@ -1,5 +1,7 @@
 """Opening the registry's database: one place for what SQLite needs to be shared by several processes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,15 @@ def url_problem(url: str) -> str:
     except ModuleNotFoundError as error:
         return f"{_shown(place)} needs the Python package {error.name}, which is not installed"
     return ""
+
+
+@contextmanager
+def as_registry_error() -> Iterator[None]:
+    """Turns what the database says into a RegistryError."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise RegistryError(f"the registry failed: {_reason(error)}") from error
 
 
 def _shown(place: URL) -> str:

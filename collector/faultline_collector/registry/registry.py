@@ -1,13 +1,12 @@
 """The registry: agents and their tokens, what is probed, and every outage with its life."""
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
 from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from faultline_collector.config import CollectorConfig
@@ -15,7 +14,7 @@ from faultline_collector.config_checks import id_problem
 from faultline_collector.fleet import Fleet
 from faultline_collector.outages import Outage, Scope, State
 from faultline_collector.registry import rows
-from faultline_collector.registry.database import RegistryError, open_engine, writing
+from faultline_collector.registry.database import RegistryError, as_registry_error, open_engine, writing
 from faultline_collector.registry.tables import (
     AgentRow,
     ComponentRow,
@@ -40,12 +39,20 @@ class Transition:
     scope: Scope
 
 
+Step = Callable[[Session, Outage | None, Outage], None]
+"""Takes part in the transaction that keeps an outage: as it was kept before, if it was, and as it is now."""
+
+
 class Registry:
-    """Blocking calls, safe from any thread and beside other processes; raises RegistryError."""
+    """Blocking calls, safe from any thread and beside other processes; raises RegistryError.
+
+    `steps` are called for each outage that is kept, within the same transaction.
+    """
 
     def __init__(self, url: str) -> None:
-        self._engine = open_engine(url)
-        self._writes = writing(self._engine)
+        self.engine = open_engine(url)
+        self.steps: list[Step] = []
+        self._writes = writing(self.engine)
 
     def apply(self, config: CollectorConfig) -> None:
         """Makes regions, networks, services and targets what the configuration says; agents stay."""
@@ -106,7 +113,7 @@ class Registry:
         """Keeps outages in their present state, with a transition where state or scope changed."""
         with self._write() as session:
             for outage in outages:
-                _save(session, outage)
+                self._save(session, outage)
 
     def outages(self, *, open_only: bool = False, since_us: int = 0, limit: int = 100) -> tuple[Outage, ...]:
         """Outages, those detected last first; `since_us` leaves out what ended before it."""
@@ -134,28 +141,28 @@ class Registry:
                 Transition(step.at_us, State(step.state), Scope(step.scope)) for step in life
             )
 
+    def _save(self, session: Session, outage: Outage) -> None:
+        row = session.get(OutageRow, outage.id)
+        before = None if row is None else rows.outage_of(row)
+        session.merge(rows.outage_row(outage))
+        session.flush()
+        _note_transition(session, before, outage)
+        for step in self.steps:
+            step(session, before, outage)
+
     def close(self) -> None:
         """Releases the database; safe twice."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     @contextmanager
     def _read(self) -> Iterator[Session]:
-        with _as_registry_error(), Session(self._engine) as session:
+        with as_registry_error(), Session(self.engine) as session:
             yield session
 
     @contextmanager
     def _write(self) -> Iterator[Session]:
-        with _as_registry_error(), Session(self._writes) as session, session.begin():
+        with as_registry_error(), Session(self._writes) as session, session.begin():
             yield session
-
-
-@contextmanager
-def _as_registry_error() -> Iterator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise RegistryError(f"the registry failed: {reason}") from error
 
 
 def _refuse_to_strand(session: Session, wanted: Fleet) -> None:
@@ -169,22 +176,19 @@ def _refuse_to_strand(session: Session, wanted: Fleet) -> None:
             raise RegistryError(f"network {agent.asn} cannot go while agent {agent.id!r} stands in it")
 
 
-def _save(session: Session, outage: Outage) -> None:
-    before = session.get(OutageRow, outage.id)
-    moved = before is None or (before.state, before.scope) != (outage.state.value, outage.scope.value)
-    session.merge(rows.outage_row(outage))
-    session.flush()
-    if moved:
-        steps = select(func.count()).select_from(TransitionRow).where(TransitionRow.outage == outage.id)
-        session.add(
-            TransitionRow(
-                outage=outage.id,
-                position=session.scalar(steps) or 0,
-                at_us=outage.changed_us or outage.detected_us,
-                state=outage.state.value,
-                scope=outage.scope.value,
-            )
+def _note_transition(session: Session, before: Outage | None, outage: Outage) -> None:
+    if before is not None and (before.state, before.scope) == (outage.state, outage.scope):
+        return
+    steps = select(func.count()).select_from(TransitionRow).where(TransitionRow.outage == outage.id)
+    session.add(
+        TransitionRow(
+            outage=outage.id,
+            position=session.scalar(steps) or 0,
+            at_us=outage.changed_us or outage.detected_us,
+            state=outage.state.value,
+            scope=outage.scope.value,
         )
+    )
 
 
 def _hash(token: str) -> str:

@@ -1,0 +1,1 @@
+"""Notices: what an outage's life makes Faultline tell somebody, from a durable outbox, through notifiers."""

@@ -1,0 +1,67 @@
+"""Which notices a step in the life of an outage makes; pure.
+
+One notice for each confirmed outage and for each change that matters: another scope or subject, flapping,
+back after its end, its end. None for what is only suspected, and none for a part of another outage.
+"""
+
+from enum import StrEnum
+
+from faultline_collector.outages import Outage
+
+_FLAPPING = "flapping"
+
+
+class Kind(StrEnum):
+    """What a notice tells; merged: what was told has turned out to be a part of another outage."""
+
+    CONFIRMED = "confirmed"
+    CHANGED = "changed"
+    FLAPPING = "flapping"
+    REOPENED = "reopened"
+    RESOLVED = "resolved"
+    MERGED = "merged"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing is left to do for those who were told."""
+        return self in (Kind.RESOLVED, Kind.MERGED)
+
+
+def parent_of(outage: Outage) -> str:
+    """The id of the outage that this one is a part of; empty: it stands for itself."""
+    return str(outage.evidence.get("parent") or "")
+
+
+def is_told(outage: Outage | None) -> bool:
+    """Whether notices have gone out for an outage in this state of it."""
+    return outage is not None and outage.confirmed_us is not None
+
+
+def kinds_of(before: Outage | None, after: Outage) -> tuple[Kind, ...]:
+    """The notices that the step from `before` (as it was kept last) to `after` makes, in order.
+
+    A step may be long: what could not be kept for a while is kept in its newest state only.
+    """
+    if parent_of(after):
+        merged = is_told(before) and before is not None and before.state.is_open and not after.state.is_open
+        return (Kind.MERGED,) if merged else ()
+    if after.confirmed_us is None:
+        return ()
+    if before is None or before.confirmed_us is None:
+        return (Kind.CONFIRMED,) if after.state.is_open else (Kind.CONFIRMED, Kind.RESOLVED)
+    if not after.state.is_open:
+        return (Kind.RESOLVED,) if before.state.is_open else ()
+    return _while_open(before, after)
+
+
+def _while_open(before: Outage, after: Outage) -> tuple[Kind, ...]:
+    if after.state == _FLAPPING:
+        return () if before.state == _FLAPPING else (Kind.FLAPPING,)
+    if not before.state.is_open:
+        return (Kind.REOPENED,)
+    return (Kind.CHANGED,) if moved(before, after) else ()
+
+
+def moved(before: Outage, after: Outage) -> bool:
+    """Whether the outage is another one to those who were told: its scope or its subject."""
+    return (before.scope, before.subject) != (after.scope, after.subject)
