@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 START = datetime(2026, 1, 5, tzinfo=UTC)
 SECONDS = 180
 FAILS = range(80, 130)
+AGENT_FIELDS = ("agent_id", "region", "country", "asn")
+TARGET_FIELDS = ("target_id", "service", "component", "provider", "kind", "interval_s")
 
 
 def write_trace(folder: Path, *, extra: bool = False, seed: int = 1) -> Path:
@@ -20,9 +22,8 @@ def write_trace(folder: Path, *, extra: bool = False, seed: int = 1) -> Path:
     folder.mkdir(parents=True)
     agents = [(f"a{i:02d}", f"r{i // 3}", "XX", 64500 + i % 3) for i in range(12)]
     targets = [(f"s{i}-web", f"s{i}", "web", f"p{i % 2}") for i in range(4)]
-    _csv(folder / "agents.csv", ("agent_id", "region", "country", "asn"), agents)
-    fields = ("target_id", "service", "component", "provider", "kind", "interval_s")
-    _csv(folder / "targets.csv", fields, [(*t, "http", 5) for t in targets])
+    write_csv(folder / "agents.csv", AGENT_FIELDS, agents)
+    write_csv(folder / "targets.csv", TARGET_FIELDS, [(*t, "http", 5) for t in targets])
     rows = _rows(agents, targets, np.random.default_rng(seed))
     pq.write_table(_table(rows, extra), folder / "results.parquet")
     meta = {"version": 1, "name": "small", "start": START.isoformat(), "rows": len(rows)}
@@ -31,7 +32,8 @@ def write_trace(folder: Path, *, extra: bool = False, seed: int = 1) -> Path:
     return folder
 
 
-def _csv(path: Path, fields: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
+def write_csv(path: Path, fields: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
+    """A table with a heading."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(fields)
