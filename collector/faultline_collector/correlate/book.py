@@ -193,8 +193,7 @@ class Book:
     def age(self, live: Live, now_us: int) -> None:
         """Confirms an outage that has lasted, ends one that is over."""
         live.supported_us = live.supported_us or now_us
-        hold_us = self.hold_us(live)
-        found = recovery(live, self._cells, self._base, self._layout, now_us, hold_us)
+        found = recovery(live, self._cells, self._base, self._layout, now_us, self.hold_us)
         state = live.outage.state
         if found.done(self._settings):
             self._close(live, now_us)
@@ -208,10 +207,10 @@ class Book:
         elif state is State.RECOVERING and found.nats < 0:
             self.move(live, State.CONFIRMED, now_us)
 
-    def hold_us(self, live: Live) -> int:
-        """How long it must last before it is confirmed."""
-        settings = self._settings
-        return int(min(settings.hold_s * 1e6, settings.hold_intervals * live.interval_us))
+    @property
+    def hold_us(self) -> int:
+        """How long an outage must last before it is confirmed."""
+        return int(self._settings.hold_s * 1e6)
 
     def _close(self, live: Live, now_us: int) -> None:
         self._closed = [c for c in self._closed if self._within_reopen(c, now_us)]

@@ -169,7 +169,7 @@ class Detector:
                 self._go_dark(dark, now_us)
 
     def _has_held(self, live: Live, now_us: int) -> bool:
-        return now_us - live.outage.onset_us >= self._book.hold_us(live)
+        return now_us - live.outage.onset_us >= self._book.hold_us
 
     def _end_silence(self, live: Live, now_us: int) -> None:
         if live.outage.scope is Scope.COLLECTOR:

@@ -5,6 +5,7 @@ what any cause of a group could be worth, with the same cap for each agent.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -48,7 +49,6 @@ class Screen:
             "spot": np.bincount(spot, rate.sum(axis=1), len(layout.asns) * max(regions, 1)),
             "region": np.bincount(layout.region, rate.sum(axis=1), regions),
         }
-        self._none = {name: np.zeros(rates.size) for name, rates in self._rates.items()}
         steps = layout.interval_us if targets else np.array([1_000_000])
         self._windows = windows_us(float(steps.min()), float(steps.max()))
 
@@ -60,62 +60,43 @@ class Screen:
         `bursts` is what each agent explains by a bad minute of its own, nats. With `news` (flat cells) only
         families that hold one of them are looked at.
         """
-        layout = self._layout
-        use = ~masked[recent.cell]
-        cell = recent.cell[use]
-        if not cell.size:
+        found = _Failures.near(self._layout, recent, base, now_us, masked, self._windows)
+        if found is None:
             return []
-        agent, target = np.divmod(cell, layout.shape[1])
-        value = base.surprise[cell] - np.log(base.layer_share[recent.outcome[use]])
-        bins = np.searchsorted(self._windows, np.maximum(now_us - recent.started_us[use], 0))
-        near = bins < WINDOWS
-        agent, target, value, bins = agent[near], target[near], value[near], bins[near]
-
-        fits: dict[str, Floats] = {}
-
-        def scan(name: str, of_cell: Callable[[Index, Index], Index], cap: float) -> Floats:
-            worth, fits[name] = look_at(name, of_cell, cap)
-            return worth
-
-        def look_at(name: str, of_cell: Callable[[Index, Index], Index], cap: float) -> tuple[Floats, Floats]:
-            codes = of_cell(agent, target)
-            if news is None:
-                return self._scan(name, codes, agent, value, bins, bursts, cap)
-            touched = np.zeros(self._rates[name].size, bool)
-            touched[of_cell(*np.divmod(news, layout.shape[1]))] = True
-            some = touched[codes]
-            if np.count_nonzero(some) < 2:
-                return self._none[name], self._none[name]
-            return self._scan(name, codes[some], agent[some], value[some], bins[some], bursts, cap)
-
-        agents = layout.shape[0]
-        if agents == 1:
-            bursts = np.zeros(1)
+        layout, agents = self._layout, self._layout.shape[0]
+        touched = None if news is None else np.divmod(news, layout.shape[1])
+        scan = _Scan(self, found, np.zeros(1) if agents == 1 else bursts, touched)
         wide, access = self._settings.agent_cap(agents), self._settings.access_cap_nats
-        places = scan("place", lambda a, t: self._place[a, t], wide).reshape(len(layout.regions), -1)
-        regional = np.maximum(places - REGION_NATS, 0).sum(axis=0)
-        spots = scan("spot", lambda a, t: self._spot[a], access).reshape(len(layout.asns), -1).max(axis=1)
+        place, place_fit = scan("place", lambda a, t: self._place[a, t], wide)
+        spot, spot_fit = scan("spot", lambda a, t: self._spot[a], access)
+        service, service_fit = scan("service", lambda a, t: layout.service[t], wide)
+        provider, provider_fit = scan("provider", lambda a, t: layout.provider[t] + 1, wide)
+        network, network_fit = scan("network", lambda a, t: layout.network[a], access)
+        by_region = np.maximum(place.reshape(len(layout.regions), -1) - REGION_NATS, 0).sum(axis=0)
+        fit_by_region = place_fit.reshape(len(layout.regions), -1).clip(0).sum(axis=0)
+        at_place = spot.reshape(len(layout.asns), -1).max(axis=1)
+        fit_at_place = spot_fit.reshape(len(layout.asns), -1).max(axis=1)
         worth = {
-            "service": np.maximum(scan("service", lambda a, t: layout.service[t], wide), regional),
-            "provider": scan("provider", lambda a, t: layout.provider[t] + 1, wide)[1:],
-            "network": np.maximum(scan("network", lambda a, t: layout.network[a], access), spots),
+            "service": (np.maximum(service, by_region), np.maximum(service_fit, fit_by_region)),
+            "provider": (provider[1:], provider_fit[1:]),
+            "network": (np.maximum(network, at_place), np.maximum(network_fit, fit_at_place)),
             "region": scan("region", lambda a, t: layout.region[a], access),
             "agent": scan("agent", lambda a, t: a, MOST_NATS),
         }
-        fits["service"] = np.maximum(
-            fits["service"], fits["place"].reshape(len(layout.regions), -1).clip(0).sum(axis=0)
-        )
-        fits["provider"] = fits["provider"][1:]
-        fits["network"] = np.maximum(fits["network"], fits["spot"].reshape(len(layout.asns), -1).max(axis=1))
         return [
-            (float(fits[name][code]), (name, int(code)))
-            for name, found in worth.items()
-            for code in np.flatnonzero(found >= WORTH[name])
+            (float(fit[code]), (name, int(code)))
+            for name, (said, fit) in worth.items()
+            for code in np.flatnonzero(said >= WORTH[name])
         ]
 
-    def _scan(
+    def groups(self, name: str) -> int:
+        """How many groups of a kind there are."""
+        return int(self._rates[name].size)
+
+    def scan(
         self, name: str, codes: Index, agent: Index, value: Floats, bins: Index, bursts: Floats, cap: float
     ) -> tuple[Floats, Floats]:
+        """What the failures of each group could be worth at most, capped for each agent and not; nats."""
         rates = self._rates[name]
         agents = self._layout.shape[0]
         pairs, pair = np.unique(codes * agents + agent, return_inverse=True)
@@ -136,3 +117,51 @@ class Screen:
             out[groups] = (np.add.reduceat(part, starts, axis=0) + against).max(axis=(1, 2))
             found.append(out)
         return found[0], found[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Failures:
+    """Failures within the longest window: who, what, how surprising, and in which window."""
+
+    agent: Index
+    target: Index
+    value: Floats
+    bins: Index
+
+    @classmethod
+    def near(
+        cls, layout: Layout, recent: Recent, base: Baselines, now_us: int, masked: Mask, windows: Floats
+    ) -> "_Failures | None":
+        bins = np.searchsorted(windows, np.maximum(now_us - recent.started_us, 0))
+        use = ~masked[recent.cell] & (bins < WINDOWS)
+        cell = recent.cell[use]
+        if not cell.size:
+            return None
+        value = base.surprise[cell] - np.log(base.layer_share[recent.outcome[use]])
+        return cls(*np.divmod(cell, layout.shape[1]), value, bins[use])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scan:
+    """Scans one kind of groups after another; with `touched` (agents, targets) only those that hold one."""
+
+    screen: Screen
+    failures: _Failures
+    bursts: Floats
+    touched: tuple[Index, Index] | None
+
+    def __call__(
+        self, name: str, of_cell: Callable[[Index, Index], Index], cap: float
+    ) -> tuple[Floats, Floats]:
+        found, size = self.failures, self.screen.groups(name)
+        codes = of_cell(found.agent, found.target)
+        if self.touched is None:
+            return self.screen.scan(name, codes, found.agent, found.value, found.bins, self.bursts, cap)
+        touched = np.zeros(size, bool)
+        touched[of_cell(*self.touched)] = True
+        some = touched[codes]
+        if np.count_nonzero(some) < 2:
+            return np.zeros(size), np.zeros(size)
+        return self.screen.scan(
+            name, codes[some], found.agent[some], found.value[some], found.bins[some], self.bursts, cap
+        )

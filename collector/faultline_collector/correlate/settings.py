@@ -69,11 +69,8 @@ class EngineSettings(Settings):
         default=12.0, description="the same for a single agent, whose bad minutes are many; nats"
     )
     hold_s: Annotated[float, Between(0, 3600)] = Field(
-        default=40.0, description="longest that a suspicion must last before it is confirmed; seconds"
-    )
-    hold_intervals: Annotated[float, Between(0, 100)] = Field(
-        default=1.4,
-        description="how long a suspicion must last before it is confirmed, when that is shorter; intervals",
+        default=40.0,
+        description="how long a suspicion must last to be confirmed, so that no blip pages anyone; seconds",
     )
     agent_cap_nats: Annotated[float, Between(0, 100)] = Field(
         default=9.0, description="most that one agent adds to a wider cause; nats"
@@ -107,7 +104,7 @@ class EngineSettings(Settings):
         description="results delivered later than this after their end are history, not news; seconds",
     )
     unwell_s: Annotated[float, Between(0, 3600)] = Field(
-        default=4.0, description="how long an agent must say that it is unwell to be believed; seconds"
+        default=2.0, description="how long an agent must say that it is unwell to be believed; seconds"
     )
     lone_silence_s: Annotated[float, Between(1, 86400)] = Field(
         default=180.0,

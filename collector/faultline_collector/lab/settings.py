@@ -1,7 +1,7 @@
 """The configuration files of the lab's collector and agents, written from its world."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,19 @@ HOLD_S = 3
 """How long trouble must last to be confirmed: nobody is woken here."""
 
 
+GRPC, MQTT = "grpc", "mqtt"
+"""How agents come to the collector: the schemes of its URL."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """Where the collector listens, how often is probed, and whom probes trust."""
+    """Where the collector listens, how often is probed, whom probes trust, and what servers it has."""
 
     agents_port: int
     web_port: int
     interval_s: float
     authority: Path
+    servers: Mapping[str, Any] = field(default_factory=dict)
 
 
 def collector_settings(world: World, folder: Path, wiring: Wiring) -> dict[str, Any]:
@@ -94,12 +99,14 @@ def _dns(part: Part, _: Wiring) -> dict[str, Any]:
 _KINDS = {"https": _web, "http": _web, "tcp": _tcp, "dns": _dns}
 
 
-def agent_settings(world: World, vantage: Vantage, folder: Path, interval_s: float) -> dict[str, Any]:
+def agent_settings(
+    world: World, vantage: Vantage, folder: Path, interval_s: float, uplink: str = GRPC
+) -> dict[str, Any]:
     """What `faultline-agent run` reads; its files lie in `folder`."""
     resolver = f"{world.resolver(vantage)}:{RESOLVER_PORT}"
     return {
         "agent": vantage.id,
-        "collector": f"grpc://{world.relay(vantage)}:{RELAY_PORT}",
+        "collector": f"{uplink}://{world.relay(vantage)}:{RELAY_PORT}",
         "token_file": str(folder / "token"),
         "spool": {"path": str(folder / "spool.db"), "max_bytes": "16MiB", "max_age": "1d"},
         "resolvers": [resolver],

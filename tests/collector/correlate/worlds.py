@@ -49,7 +49,7 @@ class World:
     """A detector and a fleet that probes on schedule; `fault` says how a probe fails, None for not at all."""
 
     fleet: Fleet
-    settings: EngineSettings = field(default_factory=EngineSettings)
+    settings: EngineSettings = field(default_factory=lambda: EngineSettings(hold_s=7))
     seed: int = 1
     noise: float = 0.0005
     now_s: float = 0.0
