@@ -21,7 +21,7 @@ GATE_REST := 85
 SIDE_BY_SIDE := --tx "2*popen//python=$(RUN) -X dev" --dist worksteal
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
-.PHONY: help setup page servers demo test lint check protos unit browser e2e docs bench soak wheels clean
+.PHONY: help setup page servers influxd demo test lint check protos unit browser e2e docs bench soak wheels clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -41,12 +41,17 @@ setup: .venv/.synced ## uv, the Python packages, the page
 page: .venv/.synced ## builds the map (only when its source changed)
 	@$(RUN) collector/web/build.py
 
-servers: ## Debian's Chromium, for the browser tests (root)
-	@bash scripts/servers.sh chromium
+servers: ## Debian's Chromium and Mosquitto, for tests and the demo (root)
+	@bash scripts/servers.sh chromium mosquitto
 
-demo: setup ## a small world on this machine: STORY=1 tells a story by itself
+influxd: ## builds the InfluxDB server for tests and the demo, once (go, cargo; about four minutes)
+	@bash scripts/influxd.sh
+
+demo: setup ## a small world here; STORY=1 tells a story; STORE=influxdb UPLINK=mqtt|mixed: on real servers
+	@if [ "$(STORE)" = influxdb ]; then bash scripts/influxd.sh; fi
+	if [ "$(filter mqtt mixed,$(UPLINK))" ]; then bash scripts/servers.sh mosquitto; fi
 	$(call say,the demo; Ctrl-C ends it)
-	@exec .venv/bin/faultline demo $(if $(STORY),--story)
+	@exec .venv/bin/faultline demo $(if $(STORY),--story) $(if $(STORE),--store $(STORE)) $(if $(UPLINK),--uplink $(UPLINK))
 
 lint: .venv/.synced ## ruff: style and formatting
 	$(call say,lint: ruff)
@@ -68,7 +73,8 @@ protos: .venv/.synced ## writes all generated files anew
 	@$(RUN) scripts/generate.py
 	@for module in $(GENERATORS); do $(RUN) -m $$module; done
 
-unit: setup ## unit and integration tests with coverage gates
+unit: setup servers ## unit and integration tests with coverage gates
+	@bash scripts/influxd.sh --if-possible
 	$(call say,unit tests)
 	@.venv/bin/coverage erase
 	@$(RUN) -X dev -m coverage run -m pytest -q $(SIDE_BY_SIDE) -m "not browser and not e2e and not soak"
@@ -82,7 +88,8 @@ browser: setup servers ## the page in Debian's Chromium
 	$(call say,browser tests)
 	@$(RUN) -m pytest -q -m browser
 
-e2e: setup ## the story and the kills, with real processes
+e2e: setup servers ## the story and the kills, with real processes
+	@bash scripts/influxd.sh --if-possible
 	$(call say,end-to-end tests: real processes)
 	@$(RUN) -m pytest -q -m "e2e and not soak" -o log_cli=true -o log_cli_level=INFO
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from faultline_collector.commands.lab import options_of, store_option, uplink_option
+
 
 @click.command()
 @click.option(
@@ -14,9 +16,10 @@ import click
     "--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="of page and API"
 )
 @click.option("--story", is_flag=True, help="tell a five-minute story by itself")
-def demo(folder: Path, port: int, story: bool) -> None:
+@store_option
+@uplink_option
+def demo(folder: Path, port: int, story: bool, store: str, uplink: str) -> None:
     """Runs the whole of Faultline on this machine, with faults to inject."""
-    from faultline_collector.lab.lab import LabOptions
     from faultline_collector.lab.run import run_demo
 
-    sys.exit(run_demo(LabOptions(folder, web_port=port), story=story))
+    sys.exit(run_demo(options_of(folder, store, uplink, web_port=port), story=story))

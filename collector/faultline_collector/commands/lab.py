@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,9 +10,28 @@ from faultline_collector.lab.control import NoLab, ask, fault_data
 from faultline_collector.lab.faults import BadFault, Failure, Fault
 from faultline_collector.outages import Scope
 
+if TYPE_CHECKING:
+    from faultline_collector.lab.lab import LabOptions
+
 _FOLDER = click.option("--dir", "folder", type=click.Path(path_type=Path), help="folder of the lab")
 _KIND = click.option(
     "--kind", type=click.Choice([f.value for f in Failure]), help="how it fails; each scope has a default"
+)
+_SHARES = {"grpc": 0.0, "mqtt": 1.0, "mixed": 0.5}
+
+store_option = click.option(
+    "--store",
+    type=click.Choice(["duckdb", "influxdb"]),
+    default="duckdb",
+    show_default=True,
+    help="where results are kept; influxdb: a real server, started and ended with the lab",
+)
+uplink_option = click.option(
+    "--uplink",
+    type=click.Choice(list(_SHARES)),
+    default="grpc",
+    show_default=True,
+    help="how agents come; mqtt: by a real broker of the lab's own; mixed: every other agent so",
 )
 _COMPONENT = click.option("--component", default="", help="only this component, such as login")
 
@@ -31,12 +50,20 @@ def lab() -> None:
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="of page and API"
 )
-def run(folder: Path, agents: int, interval_s: float, port: int) -> None:
+@store_option
+@uplink_option
+def run(folder: Path, agents: int, interval_s: float, port: int, store: str, uplink: str) -> None:
     """Runs the world, a collector and the agents until Ctrl-C."""
-    from faultline_collector.lab.lab import LabOptions
     from faultline_collector.lab.run import run_lab
 
-    sys.exit(run_lab(LabOptions(folder, agents, interval_s, port)))
+    sys.exit(run_lab(options_of(folder, store, uplink, agents=agents, interval_s=interval_s, web_port=port)))
+
+
+def options_of(folder: Path, store: str, uplink: str, **more: Any) -> "LabOptions":
+    """What a lab is to be, as it was written."""
+    from faultline_collector.lab.lab import LabOptions
+
+    return LabOptions(folder, **more, influxdb=store == "influxdb", mqtt_share=_SHARES[uplink])
 
 
 @lab.command()

@@ -6,7 +6,7 @@ import os
 import resource
 import shutil
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,8 +16,16 @@ import httpx
 from faultline_collector.config import load_config
 from faultline_collector.lab.control import Control, Note, fault_data, read_fault, remove_note
 from faultline_collector.lab.faults import BadFault
-from faultline_collector.lab.processes import BYTECODE, LOGS, Crew, program
-from faultline_collector.lab.settings import Wiring, agent_settings, collector_settings, write_yaml
+from faultline_collector.lab.processes import BYTECODE, LOGS, Crew, Process, program
+from faultline_collector.lab.servers import Servers, Wanted
+from faultline_collector.lab.settings import (
+    GRPC,
+    MQTT,
+    Wiring,
+    agent_settings,
+    collector_settings,
+    write_yaml,
+)
 from faultline_collector.lab.stage import Claim, NoRoom, Stage
 from faultline_collector.lab.world import Vantage, make_world, with_agents
 from faultline_collector.registry.registry import Registry
@@ -45,6 +53,10 @@ class LabOptions:
     agents: int = 36
     interval_s: float = 5.0
     web_port: int = 8080
+    influxdb: bool = False
+    """Whether results are kept in a real InfluxDB of the lab's own, else in DuckDB."""
+    mqtt_share: float = 0.0
+    """Which part of the agents comes over MQTT, through a real broker of the lab's own."""
 
 
 class Lab:
@@ -58,9 +70,16 @@ class Lab:
         world = make_world(self._claim.block)
         self.world = with_agents(world, options.agents) if options.agents < len(world.vantages) else world
         agents_port, self.web_port = _free_port(), _free_port(options.web_port)
-        self.stage = Stage(self.world, self.folder / "certificates", ("127.0.0.1", agents_port))
+        self.over_mqtt = part_of(self.world.vantages, options.mqtt_share)
+        self.servers = Servers(Wanted(options.influxdb, bool(self.over_mqtt)), self.folder)
+        ways = {GRPC: ("127.0.0.1", agents_port), MQTT: ("127.0.0.1", self.servers.broker_port)}
+        self.stage = Stage(self.world, self.folder / "certificates", lambda v: ways[self.uplink(v)])
         self.wiring = Wiring(
-            agents_port, self.web_port, options.interval_s, self.stage.certificates.authority
+            agents_port,
+            self.web_port,
+            options.interval_s,
+            self.stage.certificates.authority,
+            self.servers.settings(),
         )
         self.crew = Crew(self.folder)
         self._control = Control(self.answer)
@@ -80,7 +99,10 @@ class Lab:
         _allow_many_files()
         progress(f"servers of {len(list(self.world.parts()))} targets for {len(self.world.vantages)} agents")
         await self.stage.open()
-        self._write_files()
+        tokens = self._write_files()
+        for name in self.servers.names:
+            progress(name)
+            await self.servers.open(name, {vantage.id: tokens[vantage.id] for vantage in self.over_mqtt})
         progress("collector")
         self.start_collector()
         await self.await_collector()
@@ -92,6 +114,7 @@ class Lab:
         remove_note(self.folder)
         self._control.close()
         await self.crew.end()
+        await self.servers.close()
         await self.stage.close()
         self.release()
 
@@ -110,6 +133,10 @@ class Lab:
         """Starts one agent, also again after its death."""
         config = self.agent_folder(vantage) / "agent.yaml"
         self.crew.start(vantage.id, [program("faultline-agent"), "run", "--config", str(config)])
+
+    def uplink(self, vantage: Vantage) -> str:
+        """How one agent comes to the collector, as a URL's scheme."""
+        return MQTT if vantage in self.over_mqtt else GRPC
 
     def agent_folder(self, vantage: Vantage) -> Path:
         """Where the files of one agent lie."""
@@ -131,24 +158,32 @@ class Lab:
             "web": self.web,
             "agents": len(self.world.vantages),
             "connected": connected,
-            "dead": [process.name for process in self.crew.dead()],
+            "dead": [process.name for process in self._dead()],
         }
 
-    def _write_files(self) -> None:
+    def _dead(self) -> list[Process]:
+        return [*self.crew.dead(), *self.servers.crew.dead()]
+
+    def _write_files(self) -> dict[str, str]:
+        """All configuration; gives each agent's token."""
         write_yaml(self.collector_file, collector_settings(self.world, self.folder, self.wiring))
         config = load_config(self.collector_file)
         registry = Registry(config.registry)
         registry.apply(config)
+        tokens = dict[str, str]()
         for vantage in self.world.vantages:
             folder = self.agent_folder(vantage)
             write_yaml(
                 folder / "agent.yaml",
-                agent_settings(self.world, vantage, folder, self.options.interval_s),
+                agent_settings(self.world, vantage, folder, self.options.interval_s, self.uplink(vantage)),
             )
-            token = registry.add_agent(vantage.id, region=vantage.region, asn=vantage.asn)
+            token = tokens[vantage.id] = registry.add_agent(
+                vantage.id, region=vantage.region, asn=vantage.asn
+            )
             (folder / "token").touch(mode=0o600)
             (folder / "token").write_text(token + "\n", encoding="utf-8")
         registry.close()
+        return tokens
 
     async def await_collector(self) -> None:
         """Returns when the collector answers; LabFailed when it does not."""
@@ -178,12 +213,17 @@ class Lab:
             await asyncio.sleep(_POLL_S)
 
     def _check_crew(self, deadline: float) -> None:
-        for process in self.crew.dead():
+        for process in self._dead():
             raise LabFailed(f"{process.name} ended: {process.last_words()} ({process.log})")
         if asyncio.get_running_loop().time() > deadline:
             raise LabFailed(
                 f"not all agents connected within {_FLEET_DEADLINE_S:g} s; see {self.folder / LOGS}"
             )
+
+
+def part_of(vantages: Sequence[Vantage], share: float) -> frozenset[Vantage]:
+    """So large a part of them, taken evenly."""
+    return frozenset(v for i, v in enumerate(vantages) if int((i + 1) * share) > int(i * share))
 
 
 async def _answers(client: httpx.AsyncClient) -> bool:

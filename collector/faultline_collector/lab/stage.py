@@ -1,6 +1,7 @@
 """The lab's world made real: all servers, resolvers, references and relays, and the faults in force."""
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from faultline_collector.lab.certificates import Certificates, make_certificates
@@ -52,13 +53,16 @@ class Claim:
 
 
 class Stage:
-    """Runs the world; `inject` and `clear` break it and make it whole."""
+    """Runs the world; `inject` and `clear` break it and make it whole.
 
-    def __init__(self, world: World, folder: Path, collector: tuple[str, int]) -> None:
+    `way` gives where an agent's relay leads to.
+    """
+
+    def __init__(self, world: World, folder: Path, way: Callable[[Vantage], tuple[str, int]]) -> None:
         self.world = world
         self.faults: list[Fault] = []
         self.certificates = make_certificates(folder, [f"*.{p.id}.{DOMAIN}" for p in world.products])
-        self.relays = {v.id: Relay(world.relay(v), RELAY_PORT, collector) for v in world.vantages}
+        self.relays = {v.id: Relay(world.relay(v), RELAY_PORT, way(v)) for v in world.vantages}
         self._references = {v.id: _references(world, v) for v in world.vantages}
         self._sites = dict(_sites(world, self.certificates))
         self._resolvers = {v.id: _resolver(world, v) for v in world.vantages}

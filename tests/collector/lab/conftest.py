@@ -20,7 +20,7 @@ def world() -> World:
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """Three agents' servers, open."""
     with closing(Claim()) as claim:
-        stage = Stage(with_agents(make_world(claim.block), 3), tmp_path, ("127.0.0.1", 9))
+        stage = Stage(with_agents(make_world(claim.block), 3), tmp_path, lambda _: ("127.0.0.1", 9))
         await stage.open()
         yield stage
         await stage.close()
