@@ -55,6 +55,9 @@ class RetentionSettings(Settings):
     """How long what is kept."""
 
     raw: Annotated[Duration, Field(description="single results, in whole days")] = timedelta(days=7)
+    rollups: Annotated[
+        Duration, Field(description="counts and percentiles by 5 minutes and by hour, in whole months")
+    ] = timedelta(days=400)
 
 
 class RegionSettings(Settings):

@@ -181,9 +181,10 @@ def _times(root: Node) -> Iterator[str]:
             every = format_duration(interval)
             yield node.problem("timeout", f"{node.text('timeout')!r} is longer than the interval of {every}")
     retention = root.inner("retention")
-    raw = retention.duration("raw")
-    if raw is not None and raw < MIN_RETENTION:
-        yield retention.problem("raw", f"{retention.text('raw')!r} is shorter than 1d")
+    for name in ("raw", "rollups"):
+        kept = retention.duration(name)
+        if kept is not None and kept < MIN_RETENTION:
+            yield retention.problem(name, f"{retention.text(name)!r} is shorter than 1d")
 
 
 def _country(root: Node) -> Iterator[str]:

@@ -23,6 +23,7 @@ class Summary(TypedDict):
     agents_at: str
     web_at: str
     retention: str
+    rollups: str
 
 
 def summarise(config: CollectorConfig) -> Summary:
@@ -45,6 +46,7 @@ def summarise(config: CollectorConfig) -> Summary:
         agents_at=config.listen.agents,
         web_at=config.listen.web,
         retention=format_duration(config.retention.raw),
+        rollups=format_duration(config.retention.rollups),
     )
 
 
@@ -59,7 +61,7 @@ def summary_lines(summary: Summary) -> list[str]:
         f"from       {_many(summary['regions'], 'region')}, {_many(summary['networks'], 'network')}; "
         f"{_many(summary['providers'], 'provider')}",
         f"load       {load} probes a second for each agent",
-        f"results    {summary['store']}, kept for {summary['retention']}",
+        f"results    {summary['store']}, kept for {summary['retention']}, roll-ups for {summary['rollups']}",
         f"registry   {summary['registry']}",
         f"listens    agents at {summary['agents_at']}, web at {summary['web_at']}",
     ]

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from faultline_collector.api.board import Board
 from faultline_collector.api.health import Health
@@ -17,7 +16,7 @@ from faultline_collector.judge import Judge, every_second
 from faultline_collector.listening import WebServer
 from faultline_collector.rebuild import rebuild
 from faultline_collector.registry.registry import Registry
-from faultline_collector.retention import expire_hourly
+from faultline_collector.retention import Kept, keep_up
 from faultline_collector.roster import Roster
 from faultline_collector.stores.store import Store
 
@@ -54,7 +53,7 @@ class Program:
                 tasks.create_task(every_second(self._tick, now_us, time.monotonic)),
                 tasks.create_task(self.roster.keep()),
                 tasks.create_task(self.roster.reload_on(again)),
-                tasks.create_task(expire_hourly(self.store, self._kept, now_us)),
+                tasks.create_task(keep_up(self.store, self._kept, now_us)),
             ]
             announce(f"ready agents={address} web={self.web.url}")
             try:
@@ -83,8 +82,9 @@ class Program:
         self.health.ticked_us = self.judge.ticked_us
         self.health.store_problem = self.writer.problem
 
-    def _kept(self) -> timedelta:
-        return self.roster.config.retention.raw
+    def _kept(self) -> Kept:
+        retention = self.roster.config.retention
+        return Kept(retention.raw, retention.rollups)
 
     async def _end(self, writing: asyncio.Task[None]) -> None:
         """Takes no more, stores what has come, and leaves the rest to be sent again."""

@@ -8,9 +8,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from faultline_collector.fleet import Agent, Fleet
 from faultline_collector.results import ResultBatch, Source
 from faultline_collector.stores.duckdb import DuckdbStore
-from faultline_collector.stores.store import AvailabilityQuery, ReceivedRange, ResultQuery
+from faultline_collector.stores.store import ReceivedRange, ResultQuery
+from faultline_collector.stores.summary import SummaryQuery
 from tests.bench.rows import Row
 
 AGENTS, TARGETS = 36, 100
@@ -21,12 +23,13 @@ GROUPS = {1_000: 20, 10_000: 13, 50_000: 17}
 """Transactions by their size: a million results in all."""
 
 EVER = ResultQuery(0, 2**61)
-FIVE_MINUTES = AvailabilityQuery(
-    0,
-    2**60,
+FLEET = Fleet(agents=tuple(Agent(f"agent-{i}", f"region-{i // 3}", "IN", 55836) for i in range(AGENTS)))
+FIVE_MINUTES = SummaryQuery(
+    BEGIN_US,
+    BEGIN_US + 86_400 * SECOND_US,
     300 * SECOND_US,
     {f"target-{i}": f"service-{i // 10}" for i in range(TARGETS)},
-    {f"agent-{i}": f"region-{i // 3}" for i in range(AGENTS)},
+    by_region=True,
 )
 
 
@@ -82,7 +85,7 @@ def _appends(store: DuckdbStore) -> Iterator[Row]:
         first += size * times
         begin = time.perf_counter()
         for results, ranges in batches:
-            store.append(results, ranges)
+            store.append(results, ranges, FLEET)
         taken = time.perf_counter() - begin
         yield Row(name=f"append.{size}", value=round(size * times / taken), unit="results/s")
 
@@ -90,7 +93,7 @@ def _appends(store: DuckdbStore) -> Iterator[Row]:
 def _questions(store: DuckdbStore) -> Iterator[Row]:
     total = sum(size * times for size, times in GROUPS.items())
     yield Row(name="results", value=total, unit="results")
-    yield _timed("availability", lambda: store.availability(FIVE_MINUTES))
+    yield _timed("availability", lambda: store.summary(FIVE_MINUTES))
     yield _timed("latest", lambda: list(store.results(ResultQuery(0, 2**61, latest=True))))
     yield _timed(
         "last_1000", lambda: list(store.results(ResultQuery(0, 2**61, newest_first=True, limit=1000)))

@@ -1,7 +1,7 @@
 """Questions about the past, answered for REST and gRPC alike."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from faultline_collector.api.board import Board
@@ -18,7 +18,8 @@ from faultline_collector.fleet import Fleet
 from faultline_collector.outages import Outage
 from faultline_collector.registry.registry import Registry, Transition
 from faultline_collector.results import ResultBatch
-from faultline_collector.stores.store import AvailabilityCount, AvailabilityQuery, ResultQuery, Store
+from faultline_collector.stores.store import ResultQuery, Store
+from faultline_collector.stores.summary import Summary, SummaryQuery, SummaryRow
 
 MOST_ROWS = 200_000
 """Most rows of one answer about availability."""
@@ -93,13 +94,14 @@ class History:
             raise BadQuestion(
                 f"step: would make {len(pairs) * len(starts)} rows, at most {MOST_ROWS} are allowed"
             )
-        counts = self._store.availability(
-            AvailabilityQuery(
+        counts = self._store.summary(
+            SummaryQuery(
                 since_us=since_us,
                 until_us=until_us,
                 step_us=step_us,
                 target_groups={t.id: t.service for t in fleet.targets if question.service in ("", t.service)},
-                agent_groups={a.id: a.region for a in fleet.agents if question.region in ("", a.region)},
+                regions=frozenset((question.region,)) if question.region else None,
+                by_region=True,
             )
         )
         return _fill(counts, pairs, starts, until_us)
@@ -144,9 +146,9 @@ def _pairs(fleet: Fleet, question: AvailabilityQuestion) -> list[tuple[str, str]
 
 
 def _fill(
-    counts: Iterable[AvailabilityCount], pairs: list[tuple[str, str]], starts: range, until_us: int
+    counts: Summary, pairs: list[tuple[str, str]], starts: range, until_us: int
 ) -> list[AvailabilityRow]:
-    found = {(c.target_group, c.agent_group, c.start_us): c for c in counts}
+    found = {(row.group, row.region, row.start_us): row for row in counts.rows()}
     wanted = sorted({*pairs, *((service, region) for service, region, _ in found)})
     return [
         _row(service, region, start, min(starts.step, until_us - start), found.get((service, region, start)))
@@ -156,9 +158,15 @@ def _fill(
 
 
 def _row(
-    service: str, region: str, start_us: int, width_us: int, count: AvailabilityCount | None
+    service: str, region: str, start_us: int, width_us: int, count: SummaryRow | None
 ) -> AvailabilityRow:
     if count is None:
         return AvailabilityRow(service, region, start_us, 0, 0, 0, 0.0)
     coverage = min(1.0, count.known_us / width_us)
-    return AvailabilityRow(service, region, start_us, count.ok, count.failed, count.unknown, coverage)
+    return AvailabilityRow(service, region, start_us, *_judged(count), coverage)
+
+
+def _judged(count: SummaryRow) -> tuple[int, int, int]:
+    """Good, failed and unknown results."""
+    ok, *failed, inconclusive = count.outcomes
+    return ok, sum(failed), inconclusive + count.saturated

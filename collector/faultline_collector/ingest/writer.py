@@ -11,6 +11,7 @@ import structlog
 
 from faultline.backoff import Backoff
 from faultline.ranges import Ranges
+from faultline_collector.fleet import Fleet
 from faultline_collector.ingest.admit import Refusal
 from faultline_collector.ingest.reading import Claim, read
 from faultline_collector.metrics import Metrics
@@ -72,6 +73,7 @@ class Writer:
         store: Store,
         hand_on: Callable[[ResultBatch], None],
         metrics: Metrics,
+        fleet: Fleet,
         *,
         limits: Limits | None = None,
         backoff: Backoff | None = None,
@@ -80,6 +82,7 @@ class Writer:
         self._store = store
         self._hand_on = hand_on
         self._metrics = metrics
+        self._fleet = fleet
         self._limits = limits or Limits()
         self._backoff = backoff or Backoff(first_s=0.2, most_s=10)
         self._random = Random()
@@ -90,6 +93,10 @@ class Writer:
         self._room = asyncio.Event()
         self._closing = False
         self.problem = ""
+
+    def refit(self, fleet: Fleet) -> None:
+        """Takes over a changed fleet."""
+        self._fleet = fleet
 
     @property
     def waiting(self) -> int:
@@ -159,7 +166,7 @@ class Writer:
     async def _attempt(self, group: Sequence[Parcel]) -> Lot | StoreError:
         """Stores a group, or tells why not; a single parcel that can never be stored is rejected."""
         try:
-            lot, took_s, left_out = await asyncio.to_thread(_append, self._store, group)
+            lot, took_s, left_out = await asyncio.to_thread(_append, self._store, group, self._fleet)
         except StoreError as error:
             rejected = error.permanent and len(group) == 1 and await self._reject(group[0], str(error))
             if not rejected:
@@ -182,18 +189,18 @@ class Writer:
         """Has a parcel noted as rejected; None where even that fails, for then the store itself is ill."""
         lot = _rejected(parcel, why)
         try:
-            await asyncio.to_thread(self._store.append, lot.results, lot.ranges)
+            await asyncio.to_thread(self._store.append, lot.results, lot.ranges, self._fleet)
         except StoreError:
             return None
         _log.error("results cannot be stored, and are rejected", agent=parcel.source.agent_id, error=why)
         return lot
 
 
-def _append(store: Store, group: Sequence[Parcel]) -> tuple[Lot, float, int]:
+def _append(store: Store, group: Sequence[Parcel], fleet: Fleet) -> tuple[Lot, float, int]:
     try:
         lot = _read(group)
         began = perf_counter()
-        left_out = store.append(lot.results, lot.ranges) if lot.ranges else 0
+        left_out = store.append(lot.results, lot.ranges, fleet) if lot.ranges else 0
         return lot, perf_counter() - began, left_out
     except StoreError:
         raise

@@ -4,7 +4,7 @@ Sources (agent, spool) and targets are whole numbers into small tables; details 
 where DuckDB packs repeated texts itself and from where they go with the day. A file belongs to one process.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -13,7 +13,9 @@ import duckdb
 import numpy as np
 
 from faultline.ranges import Ranges
+from faultline_collector.fleet import Fleet
 from faultline_collector.results import ResultBatch, Source, empty_batch
+from faultline_collector.stores.counting import count_results
 from faultline_collector.stores.daily import rows, tables
 from faultline_collector.stores.daily.file import DuckdbFile
 from faultline_collector.stores.daily.keys import Keys
@@ -26,15 +28,10 @@ from faultline_collector.stores.order import (
     left_out,
     newest,
     pages,
-    step_us,
 )
-from faultline_collector.stores.store import (
-    AvailabilityCount,
-    AvailabilityQuery,
-    ReceivedRange,
-    ResultQuery,
-    StoreError,
-)
+from faultline_collector.stores.places import NOWHERE, Place, PlacedResults, places_of
+from faultline_collector.stores.store import ReceivedRange, ResultQuery, StoreError, Upkeep
+from faultline_collector.stores.summary import Summary, SummaryQuery
 
 MAX_LOGGED_RANGES = 50_000
 """The table of ranges grows by every append; beyond so many rows it is written anew, merged."""
@@ -53,7 +50,7 @@ class DuckdbStore:
         self._in_step = False
         self._load()
 
-    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> int:
+    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange], fleet: Fleet) -> int:
         """See `Store`."""
         with self._lock:
             if not self._in_step:
@@ -62,9 +59,10 @@ class DuckdbStore:
             if not fresh:
                 return 0
             self._in_step = False
+            places = places_of(fleet)
             with self._file.writing() as connection:
-                missed = sum(self._write_day(connection, day, part) for day, part in days_of(results))
-                self._write_ranges(connection, fresh)
+                missed = sum(self._write_day(connection, day, part, places) for day, part in days_of(results))
+                self._write_ranges(connection, fresh, places)
             self._ledger.note(fresh)
             self._in_step = True
             return missed
@@ -87,35 +85,30 @@ class DuckdbStore:
             if not left:
                 return
 
-    def availability(self, query: AvailabilityQuery) -> list[AvailabilityCount]:
+    def summary(self, query: SummaryQuery) -> Summary:
         """See `Store`."""
-        target_names, targets = _grouped(query.target_groups, [target for (target,) in self._targets.words()])
-        agent_names, agents = _grouped(query.agent_groups, [agent for agent, _ in self._sources.words()])
         with self._file.reading() as connection:
             days = tables.days(connection, query.since_us, query.until_us)
-            if not days:
-                return []
-            connection.register("target_groups", targets)
-            connection.register("agent_groups", agents)
-            values = {"since": query.since_us, "until": query.until_us, "step": step_us(query)}
-            found = connection.execute(tables.AVAILABILITY.format(days=tables.union(days)), values).fetchall()
-        return [
-            AvailabilityCount(target_names[target], agent_names[agent], *counts)
-            for target, agent, *counts in found
-        ]
+            found = connection.execute(f"FROM {tables.union(days)}").fetchnumpy() if days else {}
+        if not found:
+            return count_results(PlacedResults(empty_batch(), (), np.empty(0, np.int32)), query)
+        words = self._sources.words()
+        results = rows.batch_of(found, words, self._targets.words())
+        places = tuple(Place(str(region), int(asn)) for _, _, region, asn in words)
+        return count_results(PlacedResults(results, places, found["source"]), query)
 
-    def expire(self, before_us: int) -> int:
+    def upkeep(self, raw_before_us: int, rollups_before_us: int) -> Upkeep:
         """See `Store`."""
         with self._lock, self._file.writing() as connection:
             old = [
                 day
-                for day in tables.days(connection, -FOREVER_US, before_us)
-                if (day + 1) * DAY_US <= before_us
+                for day in tables.days(connection, -FOREVER_US, raw_before_us)
+                if (day + 1) * DAY_US <= raw_before_us
             ]
             for day in old:
                 connection.execute(f"DROP TABLE {tables.table_of(day)}")
                 self._timings.pop(day, None)
-        return len(old)
+        return Upkeep(dropped=len(old))
 
     def close(self) -> None:
         """See `Store`."""
@@ -131,7 +124,7 @@ class DuckdbStore:
         """Takes up what stands in the file; again after a failure, for a commit may fail when it is done."""
         with self._file.writing() as connection:
             connection.execute(tables.SCHEMA)
-            self._sources = Keys(connection, "sources", ("agent", "spool"))
+            self._sources = Keys(connection, "sources", ("agent", "spool", "region", "asn"))
             self._targets = Keys(connection, "targets", ("target",))
             ranges = rows.read_ranges(connection, self._sources)
         self._ledger = Ledger(ranges)
@@ -140,14 +133,20 @@ class DuckdbStore:
         self._timings: dict[int, set[str]] = {}
         self._in_step = True
 
-    def _write_day(self, connection: duckdb.DuckDBPyConnection, day: int, part: ResultBatch) -> int:
+    def _write_day(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        day: int,
+        part: ResultBatch,
+        places: Mapping[str, Place],
+    ) -> int:
         known = self._timings.get(day)
         if known is None:
             known = self._timings[day] = tables.make_day(connection, day)
         timings = kept_timings(part, known)
         tables.add_timings(connection, day, sorted(set(timings) - known))
         known.update(timings)
-        sources = [(source.agent_id, source.spool_id) for source in part.sources]
+        sources = [_words(source, places) for source in part.sources]
         targets = [(target,) for target in part.target_ids]
         columns = rows.day_columns(part, timings) | {
             "source": self._sources.column(connection, sources, part.source),
@@ -156,14 +155,19 @@ class DuckdbStore:
         tables.insert(connection, tables.table_of(day), columns)
         return left_out(part, timings)
 
-    def _write_ranges(self, connection: duckdb.DuckDBPyConnection, ranges: list[ReceivedRange]) -> None:
+    def _write_ranges(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        ranges: list[ReceivedRange],
+        places: Mapping[str, Place],
+    ) -> None:
         if self._logged + len(ranges) > self._merge_at:
             ranges = merged([*rows.read_ranges(connection, self._sources), *ranges])
             connection.execute("DROP TABLE ranges")
             connection.execute(tables.SCHEMA)
             self._logged = 0
             self._merge_at = max(self._max_logged, 2 * len(ranges))
-        sources = [(item.source.agent_id, item.source.spool_id) for item in ranges]
+        sources = [_words(item.source, places) for item in ranges]
         keys = self._sources.column(connection, sources, np.arange(len(sources), dtype=np.int32))
         tables.insert(connection, "ranges", rows.range_columns(ranges, keys))
         self._logged += len(ranges)
@@ -217,7 +221,7 @@ class DuckdbStore:
     def _agent_codes(self) -> tables.Columns:
         codes: dict[str, int] = {}
         return tables.pairs(
-            "agent", [codes.setdefault(agent, len(codes)) for agent, _ in self._sources.words()]
+            "agent", [codes.setdefault(str(agent), len(codes)) for agent, *_ in self._sources.words()]
         )
 
 
@@ -230,8 +234,5 @@ def open_duckdb(place: str) -> DuckdbStore:
     return DuckdbStore(Path(place))
 
 
-def _grouped(groups: Mapping[str, str], ids: Iterable[str]) -> tuple[list[str], tables.Columns]:
-    """The names of all groups in order, and beside each key the place of its group, -1 without one."""
-    names = sorted(set(groups.values()))
-    places = {name: place for place, name in enumerate(names)}
-    return names, tables.pairs("grp", [places[groups[i]] if i in groups else -1 for i in ids])
+def _words(source: Source, places: Mapping[str, Place]) -> tuple[str, str, str, int]:
+    return source.agent_id, source.spool_id, *places.get(source.agent_id, NOWHERE)

@@ -8,17 +8,14 @@ from threading import Lock
 import numpy as np
 
 from faultline.ranges import Ranges
-from faultline_collector.results import Mask, ResultBatch, Source, concatenate
-from faultline_collector.stores.availability import count_availability
+from faultline_collector.fleet import Fleet
+from faultline_collector.results import Mask, ResultBatch, Source
+from faultline_collector.stores.counting import count_results
 from faultline_collector.stores.ledger import Ledger
 from faultline_collector.stores.order import DAY_US, kept_timings, left_out, newest, pages
-from faultline_collector.stores.store import (
-    AvailabilityCount,
-    AvailabilityQuery,
-    ReceivedRange,
-    ResultQuery,
-    StoreError,
-)
+from faultline_collector.stores.places import PlacedResults, gathered, placed, places_of
+from faultline_collector.stores.store import ReceivedRange, ResultQuery, StoreError, Upkeep
+from faultline_collector.stores.summary import Summary, SummaryQuery
 
 MAX_RESULTS = 1_000_000
 
@@ -31,11 +28,11 @@ class MemoryStore:
         self._max_results = max_results
         self._lock = Lock()
         self._ledger = Ledger()
-        self._batches: deque[ResultBatch] = deque()
+        self._batches: deque[PlacedResults] = deque()
         self._timing_names: set[str] = set()
         self._closed = False
 
-    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> int:
+    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange], fleet: Fleet) -> int:
         """See `Store`."""
         with self._lock:
             self._refuse_when_closed()
@@ -44,7 +41,7 @@ class MemoryStore:
             self._ledger.note(fresh)
             self._timing_names.update(timings)
             if len(results):
-                self._batches.append(replace(results, timings_us=timings))
+                self._batches.append(placed(replace(results, timings_us=timings), places_of(fleet)))
             self._forget()
             return left_out(results, timings)
 
@@ -55,22 +52,22 @@ class MemoryStore:
 
     def results(self, query: ResultQuery) -> Iterator[ResultBatch]:
         """See `Store`."""
-        everything = self._everything()
+        everything = self._everything().results
         found = everything.select(_selected(everything, query))
         yield from pages(newest(found) if query.latest else found, query)
 
-    def availability(self, query: AvailabilityQuery) -> list[AvailabilityCount]:
+    def summary(self, query: SummaryQuery) -> Summary:
         """See `Store`."""
-        return count_availability(self._everything(), query)
+        return count_results(self._everything(), query)
 
-    def expire(self, before_us: int) -> int:
+    def upkeep(self, raw_before_us: int, rollups_before_us: int) -> Upkeep:
         """See `Store`."""
         everything = self._everything()
-        days = everything.judged_us // DAY_US
-        old = (days + 1) * DAY_US <= before_us
+        days = everything.results.judged_us // DAY_US
+        old = (days + 1) * DAY_US <= raw_before_us
         with self._lock:
             self._batches = deque([everything.select(~old)])
-        return len(np.unique(days[old]))
+        return Upkeep(dropped=len(np.unique(days[old])))
 
     def close(self) -> None:
         """See `Store`; what was kept is gone."""
@@ -78,11 +75,11 @@ class MemoryStore:
             self._closed = True
             self._batches.clear()
 
-    def _everything(self) -> ResultBatch:
+    def _everything(self) -> PlacedResults:
         with self._lock:
             self._refuse_when_closed()
             if len(self._batches) != 1:
-                self._batches = deque([concatenate(tuple(self._batches))])
+                self._batches = deque([gathered(tuple(self._batches))])
             return self._batches[0]
 
     def _forget(self) -> None:

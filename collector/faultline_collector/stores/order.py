@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from faultline.columns import NOT_REACHED, TOTAL
 from faultline_collector.results import Int32, Int64, ResultBatch
-from faultline_collector.stores.store import AvailabilityQuery, ResultQuery
+from faultline_collector.stores.store import ResultQuery
 
 DAY_US = 86_400_000_000
 MINUTE_US = 60_000_000
@@ -85,8 +85,3 @@ def pages(results: ResultBatch, query: ResultQuery) -> Iterator[ResultBatch]:
     wanted = min(len(ordered), query.limit or len(ordered))
     for start in range(0, wanted, PAGE_RESULTS):
         yield ordered.select(slice(start, min(start + PAGE_RESULTS, wanted)))
-
-
-def step_us(query: AvailabilityQuery) -> int:
-    """The width of a step; 0 stands for the whole window."""
-    return query.step_us or max(1, query.until_us - query.since_us)

@@ -1,11 +1,13 @@
 """The seam between the collector and the place where results are kept."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from faultline.ranges import Ranges
+from faultline_collector.fleet import Fleet
 from faultline_collector.results import ResultBatch, Source
+from faultline_collector.stores.summary import Summary, SummaryQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +38,11 @@ class ResultQuery:
     limit: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AvailabilityQuery:
-    """Asks for counts per group and step; a result belongs to (group of its target, group of its agent).
+class Upkeep(NamedTuple):
+    """What a piece of upkeep has done: days of results it forgot, and whether more is to be done at once."""
 
-    Results whose target or agent has no group are left out. `step_us` divides the window from `since_us` on.
-    """
-
-    since_us: int
-    until_us: int
-    step_us: int
-    target_groups: Mapping[str, str]
-    agent_groups: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class AvailabilityCount:
-    """One step of one pair of groups.
-
-    `ok` and `failed` count first attempts and retries alike; `unknown` counts inconclusive and saturated
-    results; `known_us` is the time of the step for which at least one result tells something: the union of
-    minutes with a known result, capped by the step.
-    """
-
-    target_group: str
-    agent_group: str
-    start_us: int
-    ok: int
-    failed: int
-    unknown: int
-    known_us: int
+    dropped: int = 0
+    more: bool = False
 
 
 class StoreError(Exception):
@@ -79,9 +56,10 @@ class StoreError(Exception):
 class Store(Protocol):
     """Keeps results exactly once. Methods block; callers run them in a thread. One writer at a time."""
 
-    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> int:
+    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange], fleet: Fleet) -> int:
         """Makes results and ranges durable together, or raises StoreError and leaves nothing of them.
 
+        The fleet of the moment says where each agent stands: results keep that place, whoever moves later.
         Gives how many measured timings were left out, because the store keeps no more different names.
         """
 
@@ -91,11 +69,19 @@ class Store(Protocol):
     def results(self, query: ResultQuery) -> Iterator[ResultBatch]:
         """Streams what the query selects, in batches of bounded size."""
 
-    def availability(self, query: AvailabilityQuery) -> list[AvailabilityCount]:
-        """Counts per step and groups, only where there is at least one result, ordered by all three keys."""
+    def summary(self, query: SummaryQuery) -> Summary:
+        """Counts, known time and histograms by group and step, from results, or from roll-ups where it can.
 
-    def expire(self, before_us: int) -> int:
-        """Forgets whole days (UTC, by start) that ended before `before_us`; gives how many were dropped."""
+        Whatever a store takes it from, the answer is the same, but for the spans that it calls `rounded`.
+        """
+
+    def upkeep(self, raw_before_us: int, rollups_before_us: int) -> Upkeep:
+        """A bounded piece of the work that comes with time; call it again while it says that there is more.
+
+        It folds new results into roll-ups, and forgets whole days (UTC, by start): of results once they ended
+        before `raw_before_us`, of roll-ups once they ended before `rollups_before_us` (whole stretches of
+        days, as the store keeps them). No result is forgotten that is not in the roll-ups.
+        """
 
     def close(self) -> None:
         """Releases everything; safe twice."""

@@ -16,7 +16,7 @@ from faultline_collector.api.endpoints import ENDPOINTS
 from faultline_collector.api.openapi import document
 from faultline_collector.outages import State
 from faultline_collector.stores.memory import MemoryStore
-from faultline_collector.stores.store import AvailabilityCount, AvailabilityQuery
+from faultline_collector.stores.summary import Summary, SummaryQuery
 from tests.collector.api.worlds import MINUTE_US, NOW_US, World, ended, make_world, outage, results
 
 OK, HTTP, INCONCLUSIVE = Outcome.OK, Outcome.HTTP, Outcome.INCONCLUSIVE
@@ -303,7 +303,7 @@ async def test_a_registry_that_is_away_is_503(world: World, reader: httpx.AsyncC
 class FaultyStore(MemoryStore):
     """Has a bug."""
 
-    def availability(self, query: AvailabilityQuery) -> list[AvailabilityCount]:
+    def summary(self, query: SummaryQuery) -> Summary:
         """See `Store`."""
         raise ZeroDivisionError
 

@@ -191,7 +191,7 @@ class World:
         """Stores results."""
         for batch in batches:
             first, last = int(batch.sequence[0]), int(batch.sequence[-1])
-            self.store.append(batch, [ReceivedRange(batch.sources[0], first, last)])
+            self.store.append(batch, [ReceivedRange(batch.sources[0], first, last)], self.fleet)
 
     def lose_registry(self) -> None:
         """Takes the registry's database away."""

@@ -1,6 +1,7 @@
 """Evidence from the store after a restart."""
 
 from faultline_collector.correlate.detector import Detector
+from faultline_collector.fleet import Fleet
 from faultline_collector.ingest.decode import decode
 from faultline_collector.outages import Outage, State
 from faultline_collector.rebuild import rebuild
@@ -20,7 +21,7 @@ def filled(*received: tuple[int, int, Source]) -> MemoryStore:
     for ago_s, sequence, source in received:
         at_us = NOW_US - ago_s * SECOND_US
         results = decode(batch(sequence, 1, started_delta_us=[at_us]), source, 0, at_us)
-        store.append(results, [ReceivedRange(source, sequence, sequence)])
+        store.append(results, [ReceivedRange(source, sequence, sequence)], Fleet())
     return store
 
 
@@ -80,7 +81,7 @@ def test_agents_that_an_outage_holds_silent_are_not_waited_for() -> None:
     seen += [world.second(float(s), lambda agent, target, at: None) for s in range(40, 65)]
     for results in seen:
         rows = zip(results.source, results.sequence, strict=True)
-        store.append(results, [ReceivedRange(results.sources[s], int(n), int(n)) for s, n in rows])
+        store.append(results, [ReceivedRange(results.sources[s], int(n), int(n)) for s, n in rows], Fleet())
     detector = Detector(fleet)
     rebuilt = rebuild(detector, store, [dark], world.now_us)
     assert rebuilt.agent_ids == {a.id for a in fleet.agents} - silent

@@ -20,7 +20,7 @@ def test_good_configuration_is_summed_up() -> None:
         "probed     2 services, 3 components, 4 targets",
         "from       2 regions, 2 networks; 2 providers",
         "load       0.333 to 0.35 probes a second for each agent",
-        "results    duckdb://build/results.duckdb, kept for 30d",
+        "results    duckdb://build/results.duckdb, kept for 30d, roll-ups for 400d",
         "registry   sqlite:///build/registry.db",
         "listens    agents at [::1]:0, web at 127.0.0.1:0",
     ]

@@ -8,6 +8,7 @@ import pytest
 
 from faultline.ranges import Ranges
 from faultline.v1 import results_pb2
+from faultline_collector.fleet import Fleet
 from faultline_collector.ingest.admit import Refusal
 from faultline_collector.ingest.decode import Arrival, claimed
 from faultline_collector.ingest.reading import Claim
@@ -42,7 +43,9 @@ class Bench:
         self.slept: list[float] = []
         self.tried_thrice = asyncio.Event()
         self.problems: list[str] = []
-        self.writer = Writer(self.store, self.judgement.take, self.metrics, limits=limits, sleep=self._sleep)
+        self.writer = Writer(
+            self.store, self.judgement.take, self.metrics, Fleet(), limits=limits, sleep=self._sleep
+        )
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -94,7 +94,7 @@ class SlowStore(MemoryStore):
         self.buggy = buggy
         self.appends: list[int] = []
 
-    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange]) -> int:
+    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange], fleet: Fleet) -> int:
         """Keeps them once the gate is open."""
         if not self.gate.wait(30):
             raise AssertionError("the gate was never opened")
@@ -106,7 +106,7 @@ class SlowStore(MemoryStore):
                 raise ValueError("no such day")
             raise StoreError("a value does not fit", permanent=True)
         self.appends.append(len(results))
-        return super().append(results, ranges)
+        return super().append(results, ranges, fleet)
 
 
 @dataclass
@@ -142,7 +142,7 @@ class Rig:
         self.judgement = Judgement()
         self.metrics = Metrics()
         self.presences = Presences()
-        self.writer = Writer(self.store, self.judgement.take, self.metrics, limits=self.limits)
+        self.writer = Writer(self.store, self.judgement.take, self.metrics, FLEET, limits=self.limits)
         self.desk = Desk(
             Ledger(self.store.received()),
             self.writer,

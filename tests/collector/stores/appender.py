@@ -7,7 +7,7 @@ from random import Random
 from faultline_collector.results import Source
 from faultline_collector.stores.duckdb import DuckdbStore
 from faultline_collector.stores.store import ReceivedRange
-from tests.collector.stores.rows import DAY_US, Row, many
+from tests.collector.stores.rows import DAY_US, FLEET, Row, many
 
 SOURCE = Source("in-west-1", "s1")
 SIZES = (1, 400, 10_000)
@@ -23,7 +23,7 @@ def main(path: Path, first: int, random: Random) -> None:
         row = Row(
             first, at_us=random.choice((0, DAY_US)), target=f"t{random.randrange(50)}", detail="refused"
         )
-        store.append(many(first, number, row), [ReceivedRange(SOURCE, first, last)])
+        store.append(many(first, number, row), [ReceivedRange(SOURCE, first, last)], FLEET)
         print(last, flush=True)
         first = last + 1
 

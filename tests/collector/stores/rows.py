@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from faultline.columns import NOT_REACHED
+from faultline_collector.fleet import Agent, Fleet
 from faultline_collector.results import ResultBatch, Source
 from faultline_collector.stores.ledger import merged
 from faultline_collector.stores.store import ReceivedRange, ResultQuery, Store
@@ -16,6 +17,17 @@ NOON_US = 1_795_348_800_000_000  # 2026-11-22T12:00:00Z
 DAY_US = 86_400_000_000
 SECOND_US = 1_000_000
 ALL = ResultQuery(since_us=0, until_us=2**61)
+FLEET = Fleet(
+    agents=(
+        Agent("in-1", "in", "IN", 9829),
+        Agent("in-2", "in", "IN", 55836),
+        Agent("in-west-1", "in-west", "IN", 55836),
+        Agent("in-west-2", "in-west", "IN", 9829),
+        Agent("us-1", "us", "US", 7018),
+        Agent("us-east-1", "us-east", "US", 7018),
+    )
+)
+"""Where the agents of these tests stand; `stranger` and others are nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +135,7 @@ def ranges_of(rows: Iterable[Row]) -> list[ReceivedRange]:
 
 def put(store: Store, rows: Sequence[Row]) -> None:
     """Appends rows with their ranges."""
-    store.append(batch_of(rows), ranges_of(rows))
+    store.append(batch_of(rows), ranges_of(rows), FLEET)
 
 
 def found(store: Store, query: ResultQuery = ALL) -> list[Row]:

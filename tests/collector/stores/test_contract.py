@@ -12,16 +12,17 @@ from faultline.ranges import Ranges
 from faultline_collector.results import Source, concatenate, empty_batch
 from faultline_collector.stores.order import MAX_TIMING_NAMES, PAGE_RESULTS
 from faultline_collector.stores.store import (
-    AvailabilityCount,
-    AvailabilityQuery,
     ReceivedRange,
     ResultQuery,
     Store,
     StoreError,
+    Upkeep,
 )
+from faultline_collector.stores.summary import SummaryQuery
 from tests.collector.stores.rows import (
     ALL,
     DAY_US,
+    FLEET,
     NOON_US,
     SECOND_US,
     Row,
@@ -48,8 +49,8 @@ def test_new_store_holds_nothing(store: Store) -> None:
     assert found(store) == []
     assert found(store, LATEST) == []
     assert store.received() == {}
-    assert store.availability(AvailabilityQuery(0, DAY_US, 0, {"t": "s"}, {"a": "r"})) == []
-    assert store.expire(NOON_US) == 0
+    assert list(store.summary(SummaryQuery(0, DAY_US, 0, {"t": "s"}, timing="total")).rows()) == []
+    assert store.upkeep(NOON_US, NOON_US) == Upkeep()
 
 
 def test_every_field_comes_back(store: Store) -> None:
@@ -96,7 +97,7 @@ def test_timing_names_are_bounded(store: Store) -> None:
     left_out = []
     for sequence, some in enumerate((names[:10], names), start=1):
         rows = [Row(sequence, timings_us={"total": 5, **dict.fromkeys(some, 7)})]
-        left_out.append(store.append(batch_of(rows), ranges_of(rows)))
+        left_out.append(store.append(batch_of(rows), ranges_of(rows), FLEET))
     assert left_out == [0, 11]
     timings = {row.sequence: row.timings_us for row in found(store)}
     assert timings[1] == {"total": 5, **dict.fromkeys(names[:10], 7)}
@@ -124,7 +125,7 @@ def test_overlapping_append_stores_what_is_new(store: Store) -> None:
 def test_sequence_twice_in_one_append_is_stored_once(store: Store) -> None:
     """Live and backlog may bring the same result within one transaction."""
     rows = [Row(1), Row(2), Row(2), Row(3)]
-    store.append(batch_of(rows), [ReceivedRange(WEST_1, 1, 2), ReceivedRange(WEST_1, 2, 3)])
+    store.append(batch_of(rows), [ReceivedRange(WEST_1, 1, 2), ReceivedRange(WEST_1, 2, 3)], FLEET)
     assert sequences(store) == [1, 2, 3]
 
 
@@ -141,7 +142,7 @@ def test_rejected_and_dropped_are_received(store: Store) -> None:
         ReceivedRange(WEST_1, 4, 6, "rejected", "unknown_target"),
         ReceivedRange(WEST_1, 7, 9, "dropped", "bytes"),
     ]
-    store.append(empty_batch(), ranges)
+    store.append(empty_batch(), ranges, FLEET)
     put(store, [Row(i) for i in range(1, 10)])
     assert store.received() == {WEST_1: Ranges([(1, 9)])}
     assert sequences(store) == [1, 2, 3]
@@ -150,7 +151,7 @@ def test_rejected_and_dropped_are_received(store: Store) -> None:
 def test_results_without_ranges_are_refused(store: Store) -> None:
     """A caller whose ranges and results disagree would lose or double results at the next start."""
     with pytest.raises(StoreError, match="2 results, but the ranges say 1 stored") as caught:
-        store.append(batch_of([Row(1), Row(2)]), ranges_of([Row(1)]))
+        store.append(batch_of([Row(1), Row(2)]), ranges_of([Row(1)]), FLEET)
     assert caught.value.permanent
     assert found(store) == []
     assert store.received() == {}
@@ -190,7 +191,7 @@ def test_limit_takes_from_the_front(store: Store, newest_first: bool) -> None:
 def test_streams_in_bounded_batches(store: Store) -> None:
     """However many results there are, no batch is much larger than a page."""
     number = 2 * PAGE_RESULTS + 500
-    store.append(many(1, number, apart_us=1000), [ReceivedRange(WEST_1, 1, number)])
+    store.append(many(1, number, apart_us=1000), [ReceivedRange(WEST_1, 1, number)], FLEET)
     pages = list(store.results(ALL))
     assert np.array_equal(concatenate(pages).sequence, np.arange(1, number + 1))
     assert max(len(page) for page in pages) <= PAGE_RESULTS
@@ -244,20 +245,28 @@ def test_latest_of_equal_starts_is_the_last_received(store: Store) -> None:
 
 
 TARGETS = {"twitter-web": "twitter", "twitter-login": "twitter", "bank": "bank"}
-AGENTS = {"in-west-1": "in-west", "in-west-2": "in-west", "us-east-1": "us-east"}
+REGIONS = frozenset({"in-west", "us-east"})
+Count = tuple[str, str, int, int, int, int, int]
 
 
-def ask(since_us: int, until_us: int, step_us: int) -> AvailabilityQuery:
-    """An availability query whose times count from `NOON_US`."""
-    return AvailabilityQuery(NOON_US + since_us, NOON_US + until_us, step_us, TARGETS, AGENTS)
+def ask(since_us: int, until_us: int, step_us: int, **more: Any) -> SummaryQuery:
+    """A query by service and region whose times count from `NOON_US`."""
+    by: dict[str, Any] = {"regions": REGIONS, "by_region": True} | more
+    return SummaryQuery(NOON_US + since_us, NOON_US + until_us, step_us, TARGETS, **by)
 
 
-def count(service: str, region: str, at_us: int, *numbers: int) -> AvailabilityCount:
-    """A row whose start counts from `NOON_US`."""
-    return AvailabilityCount(service, region, NOON_US + at_us, *numbers)
+def counts(store: Store, query: SummaryQuery) -> list[Count]:
+    """Service, region, start from `NOON_US`, good, failed, unknown results and known time of each row."""
+    summary = store.summary(query)
+    judged = (summary.ok, summary.failed, summary.unknown, summary.known_us)
+    numbers = zip(*(column.tolist() for column in judged), strict=True)
+    return [
+        (row.group, row.region, row.start_us - NOON_US, *found)
+        for row, found in zip(summary.rows(), numbers, strict=True)
+    ]
 
 
-def test_availability_counts_by_groups_and_steps(store: Store) -> None:
+def test_results_count_by_groups_and_steps(store: Store) -> None:
     """Each result counts in its service, its region and its step, and nowhere else."""
     put(store, [
         Row(1, at_us=0), Row(2, at_us=1, outcome=Outcome.HTTP), Row(3, target="twitter-login", at_us=2),
@@ -266,10 +275,10 @@ def test_availability_counts_by_groups_and_steps(store: Store) -> None:
         Row(8, target="nobody's"), Row(9, agent="stranger"), Row(10, at_us=-1),
     ])  # fmt: skip
     step = 5 * MINUTE_US
-    assert store.availability(ask(0, 2 * step, step)) == [
-        count("bank", "us-east", step, 1, 0, 0, MINUTE_US),
-        count("twitter", "in-west", 0, 2, 2, 0, MINUTE_US),
-        count("twitter", "in-west", step, 1, 0, 0, MINUTE_US),
+    assert counts(store, ask(0, 2 * step, step)) == [
+        ("bank", "us-east", step, 1, 0, 0, MINUTE_US),
+        ("twitter", "in-west", 0, 2, 2, 0, MINUTE_US),
+        ("twitter", "in-west", step, 1, 0, 0, MINUTE_US),
     ]
 
 
@@ -280,9 +289,9 @@ def test_unknown_is_neither_good_nor_bad(store: Store) -> None:
         Row(4, outcome=Outcome.DNS, flags=Flag.SATURATED | Flag.LATE, at_us=MINUTE_US),
         Row(5, agent="us-east-1", outcome=Outcome.INCONCLUSIVE), Row(6, flags=Flag.SATURATED, at_us=1),
     ])  # fmt: skip
-    assert store.availability(ask(0, 5 * MINUTE_US, 5 * MINUTE_US)) == [
-        count("twitter", "in-west", 0, 1, 0, 4, MINUTE_US),
-        count("twitter", "us-east", 0, 0, 0, 1, 0),
+    assert counts(store, ask(0, 5 * MINUTE_US, 5 * MINUTE_US)) == [
+        ("twitter", "in-west", 0, 1, 0, 4, MINUTE_US),
+        ("twitter", "us-east", 0, 0, 0, 1, 0),
     ]
 
 
@@ -290,41 +299,37 @@ def test_known_time_is_whole_minutes_within_the_step(store: Store) -> None:
     """A minute with any result that tells something is known, as far as it lies in step and window."""
     put(store, [Row(i, at_us=second * SECOND_US) for i, second in enumerate((10, 50, 75, 130), start=1)])
     half = 30 * SECOND_US
-    assert store.availability(ask(0, 90 * SECOND_US, 45 * SECOND_US)) == [
-        count("twitter", "in-west", 0, 1, 0, 0, 45 * SECOND_US),
-        count("twitter", "in-west", 45 * SECOND_US, 2, 0, 0, 45 * SECOND_US),
+    assert counts(store, ask(0, 90 * SECOND_US, 45 * SECOND_US)) == [
+        ("twitter", "in-west", 0, 1, 0, 0, 45 * SECOND_US),
+        ("twitter", "in-west", 45 * SECOND_US, 2, 0, 0, 45 * SECOND_US),
     ]
-    assert store.availability(ask(0, 5 * half, 5 * half)) == [
-        count("twitter", "in-west", 0, 4, 0, 0, 5 * half)
-    ]
+    assert counts(store, ask(0, 5 * half, 5 * half)) == [("twitter", "in-west", 0, 4, 0, 0, 5 * half)]
 
 
 def test_step_of_nothing_is_the_whole_window(store: Store) -> None:
     """Callers that want one number a group need not do the sum."""
     put(store, [Row(i, at_us=i * MINUTE_US) for i in range(3)])
-    assert store.availability(ask(0, 3 * MINUTE_US, 0)) == [
-        count("twitter", "in-west", 0, 3, 0, 0, 3 * MINUTE_US)
-    ]
+    assert counts(store, ask(0, 3 * MINUTE_US, 0)) == [("twitter", "in-west", 0, 3, 0, 0, 3 * MINUTE_US)]
 
 
-def test_expire_forgets_whole_days_only(store: Store) -> None:
+def test_upkeep_forgets_whole_days_only(store: Store) -> None:
     """A day goes when all of it ended before the time; ranges stay, so nothing expired comes back."""
     put(store, [Row(i, at_us=(i - 3) * DAY_US) for i in range(1, 6)])
-    assert store.expire(NOON_US - DAY_US) == 1
+    assert store.upkeep(NOON_US - DAY_US, 0).dropped == 1
     assert sequences(store) == [2, 3, 4, 5]
-    assert store.expire(NOON_US - DAY_US // 2 - 1) == 0
-    assert store.expire(NOON_US - DAY_US // 2) == 1
+    assert store.upkeep(NOON_US - DAY_US // 2 - 1, 0).dropped == 0
+    assert store.upkeep(NOON_US - DAY_US // 2, 0).dropped == 1
     assert store.received() == {WEST_1: Ranges([(1, 5)])}
     put(store, [Row(1, at_us=-2 * DAY_US)])
     assert sequences(store) == [3, 4, 5]
 
 
-def test_late_results_of_an_expired_day_go_with_the_next_expiry(store: Store) -> None:
+def test_late_results_of_an_expired_day_go_with_the_next_upkeep(store: Store) -> None:
     """They are taken, for they were promised to be, and forgotten like all of their day."""
-    store.expire(NOON_US)
+    store.upkeep(NOON_US, 0)
     put(store, [Row(1, at_us=-9 * DAY_US)])
     assert sequences(store) == [1]
-    assert store.expire(NOON_US) == 1
+    assert store.upkeep(NOON_US, 0).dropped == 1
     assert found(store) == []
 
 
@@ -339,7 +344,7 @@ def test_closing_twice_is_safe(store: Store) -> None:
 def test_append_goes_on_while_results_are_read(store: Store) -> None:
     """A reader that stops half-way holds up neither writers nor expiry."""
     number = PAGE_RESULTS + 1
-    store.append(many(1, number, apart_us=1000), [ReceivedRange(WEST_1, 1, number)])
+    store.append(many(1, number, apart_us=1000), [ReceivedRange(WEST_1, 1, number)], FLEET)
     reading = store.results(ALL)
     first = len(next(reading))
     put(store, [Row(number + 1, received_us=0)])

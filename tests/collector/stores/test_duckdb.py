@@ -19,8 +19,9 @@ from faultline.ranges import Ranges
 from faultline_collector.results import Source, concatenate
 from faultline_collector.stores import open_store
 from faultline_collector.stores.duckdb import DuckdbStore
-from faultline_collector.stores.store import AvailabilityQuery, ReceivedRange, Store, StoreError
-from tests.collector.stores.rows import ALL, DAY_US, NOON_US, Row, batch_of, found, put, sequences
+from faultline_collector.stores.store import ReceivedRange, Store, StoreError
+from faultline_collector.stores.summary import SummaryQuery
+from tests.collector.stores.rows import ALL, DAY_US, FLEET, NOON_US, Row, batch_of, found, put, sequences
 
 WEST = Source("in-west-1", "s1")
 
@@ -46,10 +47,10 @@ def test_failed_append_leaves_nothing(lasting: Callable[[], Store]) -> None:
     bad = replace(good, status=np.array(["not", "numbers"], object))
     ranges = [ReceivedRange(WEST, 2, 2), ReceivedRange(Source("us-east-1", "s1"), 1, 1)]
     with pytest.raises(StoreError, match=r"writing to .*lasting\.duckdb: "):
-        store.append(bad, ranges)
+        store.append(bad, ranges, FLEET)
     assert sequences(store) == [1]
     assert store.received() == {WEST: Ranges([(1, 1)])}
-    store.append(good, ranges)
+    store.append(good, ranges, FLEET)
     assert len(found(store)) == 3
     assert len(found(lasting())) == 3
 
@@ -67,7 +68,7 @@ def test_log_of_ranges_is_merged(tmp_path: Path) -> None:
     with closing(DuckdbStore(path, max_logged_ranges=10)) as store:
         for sequence in range(1, 40):
             put(store, [Row(sequence)])
-        store.append(batch_of([]), [ReceivedRange(WEST, 50, 60, "dropped", "age")])
+        store.append(batch_of([]), [ReceivedRange(WEST, 50, 60, "dropped", "age")], FLEET)
         assert store.ledger() == [
             ReceivedRange(WEST, 50, 60, "dropped", "age"),
             ReceivedRange(WEST, 1, 39),
@@ -130,14 +131,16 @@ def test_unusable_urls_get_a_sentence(url: str, sentence: str) -> None:
 def test_readers_and_expiry_disturb_no_writer(lasting: Callable[[], Store]) -> None:
     """Days come and go and tables get new columns while others read: nobody fails, nothing is lost."""
     store, ended = lasting(), Event()
-    question = AvailabilityQuery(0, 2**60, DAY_US, {"twitter-web": "twitter"}, {"in-west-1": "in-west"})
+    question = SummaryQuery(
+        NOON_US - DAY_US, NOON_US + 9 * DAY_US, DAY_US, {"twitter-web": "twitter"}, timing="total"
+    )
 
     def read() -> int:
         asked = 0
         while not ended.is_set():
             found(store)
             found(store, replace(ALL, latest=True))
-            store.availability(question)
+            store.summary(question)
             asked += 1
         return asked
 
@@ -150,7 +153,7 @@ def test_readers_and_expiry_disturb_no_writer(lasting: Callable[[], Store]) -> N
                     [Row(i, at_us=(i // 10) * DAY_US, timings_us={"total": 1, f"t_{chr(97 + i % 20)}": i})],
                 )
                 if i % 10 == 0:
-                    assert store.expire(NOON_US + (i // 10) * DAY_US) == 1
+                    assert store.upkeep(NOON_US + (i // 10) * DAY_US, 0).dropped == 1
         finally:
             ended.set()
         assert all(reader.result() for reader in readers)

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from faultline_collector.stores import open_store
-from faultline_collector.stores.store import AvailabilityQuery, ResultQuery, Store
+from faultline_collector.stores.store import ResultQuery, Store
+from faultline_collector.stores.summary import SummaryQuery
 from tests.collector.stores.rows import DAY_US, NOON_US, SECOND_US, Row, found, put
 
 AGENTS = ("in-1", "in-2", "us-1")
@@ -53,12 +54,18 @@ queries = st.builds(
     limit=st.integers(0, 4),
 )
 questions = st.builds(
-    AvailabilityQuery,
+    SummaryQuery,
     since_us=times.map(lambda at: NOON_US + at),
     until_us=times.map(lambda at: NOON_US + at),
     step_us=st.sampled_from((0, 60 * SECOND_US, 300 * SECOND_US, 7 * SECOND_US + 1, DAY_US)),
     target_groups=st.dictionaries(st.sampled_from((*TARGETS, "nothing")), st.sampled_from(("x", "y"))),
-    agent_groups=st.dictionaries(st.sampled_from((*AGENTS, "nobody")), st.sampled_from(("in", "us"))),
+    regions=st.none() | st.frozensets(st.sampled_from(("in", "us", "nowhere"))),
+    asns=st.none() | st.frozensets(st.sampled_from((9829, 55836, 1))),
+    families=st.none() | st.frozensets(st.sampled_from((0, 4, 6))),
+    by_region=st.booleans(),
+    by_network=st.booleans(),
+    by_family=st.booleans(),
+    timing=st.sampled_from(("", "total", "dns", "nothing")),
 )
 
 
@@ -82,7 +89,7 @@ def both() -> Iterator[tuple[Store, Store]]:
     expired_us=times,
 )
 def test_stores_give_the_same_answers(
-    parts: list[list[Row]], asked: list[ResultQuery], counted: list[AvailabilityQuery], expired_us: int
+    parts: list[list[Row]], asked: list[ResultQuery], counted: list[SummaryQuery], expired_us: int
 ) -> None:
     """Results, their order, availability, ranges and expiry do not depend on where they are kept."""
     with both() as (memory, duckdb):
@@ -93,8 +100,8 @@ def test_stores_give_the_same_answers(
         for query in asked:
             assert found(memory, query) == found(duckdb, query)
         for question in counted:
-            assert memory.availability(question) == duckdb.availability(question)
-        assert memory.expire(NOON_US + expired_us) == duckdb.expire(NOON_US + expired_us)
+            assert list(memory.summary(question).rows()) == list(duckdb.summary(question).rows())
+        assert memory.upkeep(NOON_US + expired_us, 0) == duckdb.upkeep(NOON_US + expired_us, 0)
         for query in asked:
             everything = replace(query, since_us=0, until_us=2**61)
             assert found(memory, everything) == found(duckdb, everything)

@@ -8,13 +8,13 @@ import numpy as np
 from faultline_collector.results import Int32
 from faultline_collector.stores.daily.tables import Columns, insert
 
-Words = tuple[str, ...]
+Words = tuple[str | int, ...]
 
 
 class Keys:
-    """The keys of one table, all in memory: of sources (agent, spool) and of targets there are few."""
+    """The keys of one table, all in memory: of sources (agent, spool, place) and of targets there are few."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, table: str, columns: Words) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...]) -> None:
         self._table = table
         self._columns = columns
         names = ", ".join(columns)
@@ -45,7 +45,7 @@ class Keys:
         columns: Columns = {
             "key": np.arange(first, first + len(new), dtype=np.int32),
             **{
-                name: np.array(column, object)
+                name: np.array(column, object if isinstance(column[0], str) else np.int64)
                 for name, column in zip(self._columns, zip(*new, strict=True), strict=True)
             },
         }

@@ -32,14 +32,17 @@ def batch_of(
     """Results out of fetched columns; dictionaries hold only what occurs."""
     if not len(found["sequence"]):
         return empty_batch()
-    source_keys, source = np.unique(found["source"], return_inverse=True)
+    source_keys, own = np.unique(found["source"], return_inverse=True)
+    words = [Source(str(sources[key][0]), str(sources[key][1])) for key in source_keys]
+    codes = {source: code for code, source in enumerate(dict.fromkeys(words))}
+    source = np.array([codes[one] for one in words], np.int32)[own]
     target_keys, target = np.unique(found["target"], return_inverse=True)
     details, detail = _details(found["detail"])
     columns: dict[str, Any] = {name: found[name] for name in _SAME}
     return ResultBatch(
-        sources=tuple(Source(*sources[key]) for key in source_keys),
-        source=source.astype(np.int32),
-        target_ids=tuple(targets[key][0] for key in target_keys),
+        sources=tuple(codes),
+        source=source,
+        target_ids=tuple(str(targets[key][0]) for key in target_keys),
         target=target.astype(np.int32),
         started_us=found["judged_us"] - found["offset_us"],
         timings_us={
@@ -63,7 +66,7 @@ def _details(column: npt.NDArray[Any]) -> tuple[tuple[str, ...], Int32]:
 
 def read_ranges(connection: duckdb.DuckDBPyConnection, sources: Keys) -> list[ReceivedRange]:
     """All ranges as they were written."""
-    words = [Source(*item) for item in sources.words()]
+    words = [Source(str(agent), str(spool)) for agent, spool, *_ in sources.words()]
     found = connection.execute("SELECT source, first, last, fate, reason FROM ranges").fetchall()
     return [ReceivedRange(words[key], *rest) for key, *rest in found]
 

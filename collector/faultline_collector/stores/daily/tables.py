@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from faultline.columns import NOT_REACHED
-from faultline.outcomes import Outcome
-from faultline_collector.stores.order import DAY_US, MINUTE_US
+from faultline_collector.stores.order import DAY_US
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS sources (key INTEGER NOT NULL, agent VARCHAR NOT NULL, spool VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS sources (
+    key INTEGER NOT NULL, agent VARCHAR NOT NULL, spool VARCHAR NOT NULL,
+    region VARCHAR NOT NULL, asn UINTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS targets (key INTEGER NOT NULL, target VARCHAR NOT NULL);
 CREATE TABLE IF NOT EXISTS ranges (
     source INTEGER NOT NULL, first UBIGINT NOT NULL, last UBIGINT NOT NULL,
@@ -35,26 +37,6 @@ WITH found AS (SELECT r.*, a.agent FROM ({selected}) r JOIN agent_codes a ON a.k
     last AS (SELECT agent, target, max(judged_us) AS judged_us FROM found GROUP BY ALL)
 SELECT found.* EXCLUDE (agent) FROM found JOIN last USING (agent, target, judged_us)
 """
-
-AVAILABILITY = f"""
-WITH minutes AS (
-    SELECT t.grp AS target, a.grp AS agent, (judged_us - $since) // $step AS step,
-        judged_us // {MINUTE_US} AS minute,
-        count(*) AS results,
-        count(*) FILTER (outcome = {Outcome.OK:d} AND flags & 1 = 0) AS ok,
-        count(*) FILTER (outcome = {Outcome.INCONCLUSIVE:d} OR flags & 1 = 1) AS unknown
-    FROM {{days}} r JOIN target_groups t ON t.key = r.target JOIN agent_groups a ON a.key = r.source
-    WHERE judged_us >= $since AND judged_us < $until AND t.grp >= 0 AND a.grp >= 0
-    GROUP BY ALL
-)
-SELECT target, agent, $since + step * $step AS start,
-    sum(ok)::BIGINT, sum(results - ok - unknown)::BIGINT, sum(unknown)::BIGINT,
-    (coalesce(sum(
-        least((minute + 1) * {MINUTE_US}, $since + (step + 1) * $step, $until)
-        - greatest(minute * {MINUTE_US}, $since + step * $step)
-    ) FILTER (results > unknown), 0))::BIGINT
-FROM minutes GROUP BY target, agent, step ORDER BY target, agent, step
-"""  # noqa: S608  whole numbers of our own
 
 TIMING_PREFIX = "t_"
 
