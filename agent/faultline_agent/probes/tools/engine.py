@@ -1,4 +1,4 @@
-"""libcurl on the event loop: one multi handle, and easy handles that are used again."""
+"""What HTTP probes run on: transfers on the event loop, and easy handles that are used again."""
 
 import os
 import ssl
@@ -6,6 +6,8 @@ from collections import deque
 from pathlib import Path
 
 import pycurl
+
+from faultline_agent.probes.tools.transfers import Transfers
 
 MOST_IDLE = 64
 """Handles kept for later; a handle at rest holds a few kilobytes."""
@@ -28,7 +30,7 @@ class CurlEngine:
     """Lends handles and runs their transfers; meets `Engine`. Close it with `aclose`."""
 
     def __init__(self) -> None:
-        self._multi = pycurl.AsyncCurlMulti()
+        self._transfers = Transfers()
         self._idle: deque[pycurl.Curl] = deque()
         self._authorities = trusted_authorities()
 
@@ -47,7 +49,7 @@ class CurlEngine:
 
     async def perform(self, handle: pycurl.Curl) -> None:
         """Runs the transfer; raises pycurl.error. A cancelled one is out of the multi handle by then."""
-        await self._multi.add_handle(handle)
+        await self._transfers.perform(handle)
 
     def give_back(self, handle: pycurl.Curl) -> None:
         """Forgets all about the transfer and keeps the handle, unless there are enough."""
@@ -59,6 +61,6 @@ class CurlEngine:
 
     async def aclose(self) -> None:
         """Ends what runs and frees all handles; safe twice."""
-        await self._multi.aclose()
+        self._transfers.close()
         while self._idle:
             self._idle.pop().close()
