@@ -65,13 +65,13 @@ class Lab:
     def __init__(self, options: LabOptions) -> None:
         self.options = options
         self.folder = options.folder.resolve()
+        self.servers = Servers(Wanted(options.influxdb, options.mqtt_share > 0), self.folder)
         self._lock = _own(self.folder)
         self._claim = Claim()
         world = make_world(self._claim.block)
         self.world = with_agents(world, options.agents) if options.agents < len(world.vantages) else world
         agents_port, self.web_port = _free_port(), _free_port(options.web_port)
         self.over_mqtt = part_of(self.world.vantages, options.mqtt_share)
-        self.servers = Servers(Wanted(options.influxdb, bool(self.over_mqtt)), self.folder)
         ways = {GRPC: ("127.0.0.1", agents_port), MQTT: ("127.0.0.1", self.servers.broker_port)}
         self.stage = Stage(self.world, self.folder / "certificates", lambda v: ways[self.uplink(v)])
         self.wiring = Wiring(
