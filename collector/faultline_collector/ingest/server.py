@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,13 +14,11 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from faultline import PROTOCOL
 from faultline.columns import MAX_MESSAGE_BYTES
 from faultline.v1 import enrolment_pb2, enrolment_pb2_grpc, query_pb2, session_pb2, session_pb2_grpc
 from faultline_collector.ingest.identity import Tokens
-from faultline_collector.ingest.intake import Intake
-from faultline_collector.ingest.session import AgentSession, Ending, Misspoken
-from faultline_collector.metrics import Metrics
+from faultline_collector.ingest.reception import Reception, Refused
+from faultline_collector.ingest.session import AgentSession, Ending, drain
 
 _log = structlog.get_logger("ingest")
 
@@ -43,6 +41,14 @@ _STATUS = {
     Ending.REPLACED: grpc.StatusCode.ABORTED,
     Ending.REMOVED: grpc.StatusCode.UNAUTHENTICATED,
 }
+_REFUSALS = {
+    "token": grpc.StatusCode.UNAUTHENTICATED,
+    "agent": grpc.StatusCode.UNAUTHENTICATED,
+    "registry": grpc.StatusCode.UNAVAILABLE,
+    "protocol": grpc.StatusCode.FAILED_PRECONDITION,
+    "bad_hello": grpc.StatusCode.INVALID_ARGUMENT,
+    "no_hello": grpc.StatusCode.DEADLINE_EXCEEDED,
+}
 
 
 class CannotListen(Exception):
@@ -59,31 +65,28 @@ class TlsFiles:
 
 
 class AgentsServicer(session_pb2_grpc.AgentsServicer):
-    """Carries sessions over gRPC; `refresh` reads the fleet again when an agent is not known yet."""
+    """Carries sessions over gRPC."""
 
-    def __init__(
-        self, intake: Intake, tokens: Tokens, metrics: Metrics, refresh: Callable[[], Awaitable[None]]
-    ) -> None:
-        self._intake = intake
+    def __init__(self, reception: Reception, tokens: Tokens) -> None:
+        self._reception = reception
         self._tokens = tokens
-        self._metrics = metrics
-        self._refresh = refresh
 
     async def Session(self, request_iterator: Requests, context: Context) -> None:  # type: ignore[override]
         """One agent's session, from hello to its end.
 
         It reads and writes by itself: a generator would be closed late when the agent breaks off.
         """
-        agent_id = await self._identify(context)
-        hello = await self._hello(request_iterator, context, agent_id)
         try:
-            session = self._intake.open(agent_id, hello)
-        except Misspoken as error:
-            await self._refuse(context, "bad_hello", grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            agent_id = await self._identify(context)
+            hello = await self._hello(request_iterator)
+            session = self._reception.receive(agent_id, hello)
+        except Refused as refused:
+            self._reception.note(refused, str(context.peer()))
+            await context.abort(_REFUSALS[refused.reason], str(refused))
         try:
             await self._carry(session, request_iterator, context)
         finally:
-            self._intake.closed(session)
+            self._reception.closed(session)
 
     async def _carry(self, session: AgentSession, requests: Requests, context: Context) -> None:
         listening = asyncio.create_task(self._listen(session, requests))
@@ -99,8 +102,7 @@ class AgentsServicer(session_pb2_grpc.AgentsServicer):
         if status is not None and session.ending is not None:
             await context.abort(status, session.ending.value)
         if session.ending is Ending.DRAINED:
-            drain = session_pb2.Drain(after_us=1_000_000, reason=session.ending.value)
-            await context.write(session_pb2.CollectorMessage(drain=drain))
+            await context.write(drain(session.ending.value))
 
     async def _listen(self, session: AgentSession, requests: Requests) -> None:
         try:
@@ -115,41 +117,20 @@ class AgentsServicer(session_pb2_grpc.AgentsServicer):
             agent_id = await self._tokens.agent_of(str(metadata.get("authorization", "")))
         except Exception as error:
             _log.error("registry cannot tell whose token it is", error=str(error))
-            sentence = "the registry does not answer, try again"
-            await self._refuse(context, "registry", grpc.StatusCode.UNAVAILABLE, sentence)
+            raise Refused("registry", "the registry does not answer, try again") from error
         if agent_id is None:
-            sentence = "the token is not that of any agent in the registry"
-            await self._refuse(context, "token", grpc.StatusCode.UNAUTHENTICATED, sentence)
-        if not self._intake.knows(agent_id):
-            await self._refresh()
-        if not self._intake.knows(agent_id):
-            sentence = f"agent {agent_id!r} is not in the registry"
-            await self._refuse(context, "agent", grpc.StatusCode.UNAUTHENTICATED, sentence)
+            raise Refused("token", "the token is not that of any agent in the registry")
+        await self._reception.recognise(agent_id)
         return agent_id
 
-    async def _hello(self, requests: Requests, context: Context, agent_id: str) -> session_pb2.Hello:
+    async def _hello(self, requests: Requests) -> session_pb2.Hello:
         try:
             message = await asyncio.wait_for(anext(requests, None), _HELLO_S)
-        except TimeoutError:
-            sentence = f"no hello within {_HELLO_S:g} s"
-            await self._refuse(context, "no_hello", grpc.StatusCode.DEADLINE_EXCEEDED, sentence)
+        except TimeoutError as error:
+            raise Refused("no_hello", f"no hello within {_HELLO_S:g} s") from error
         if message is None or message.WhichOneof("body") != "hello":
-            sentence = "the first message of a session must be a hello"
-            await self._refuse(context, "no_hello", grpc.StatusCode.INVALID_ARGUMENT, sentence)
-        hello: session_pb2.Hello = message.hello
-        if hello.protocol != PROTOCOL:
-            sentence = f"the agent speaks protocol {hello.protocol}, this collector speaks {PROTOCOL}"
-            await self._refuse(context, "protocol", grpc.StatusCode.FAILED_PRECONDITION, sentence)
-        if hello.agent_id != agent_id:
-            sentence = f"the token belongs to another agent than {hello.agent_id[:200]!r}"
-            await self._refuse(context, "agent", grpc.StatusCode.UNAUTHENTICATED, sentence)
-        return hello
-
-    async def _refuse(self, context: Context, reason: str, code: grpc.StatusCode, sentence: str) -> NoReturn:
-        self._metrics.refused.labels(reason).inc()
-        _log.info("session refused", peer=context.peer(), reason=reason, sentence=sentence)
-        await context.abort(code, sentence)
-        raise AssertionError("abort never returns")
+            raise Refused("bad_hello", "the first message of a session must be a hello")
+        return message.hello
 
 
 class NoEnrolment(enrolment_pb2_grpc.EnrolmentServicer):

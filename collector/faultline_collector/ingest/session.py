@@ -30,6 +30,7 @@ class Ending(Enum):
     REPLACED = "a newer session of this agent has begun"
     REMOVED = "this agent is no longer in the registry"
     DRAINED = "the collector is stopping"
+    SILENT = "nothing was heard of the agent for too long"
 
 
 class Misspoken(Exception):
@@ -110,6 +111,8 @@ class AgentSession:
                 self._hear_batch(message.batch)
             case "heartbeat":
                 self._hear_heartbeat(message.heartbeat)
+            case "leave":
+                self.leave()
             case "hello":
                 raise Misspoken("a second hello in one session")
 
@@ -207,6 +210,11 @@ class AgentSession:
         self._desk.count_rejected(reason, count)
         self._ack.reject(reason, count, example)
         self._news.set()
+
+
+def drain(reason: str) -> session_pb2.CollectorMessage:
+    """Asks an agent to come back in a second."""
+    return session_pb2.CollectorMessage(drain=session_pb2.Drain(after_us=1_000_000, reason=reason))
 
 
 def check_hello(hello: session_pb2.Hello) -> None:

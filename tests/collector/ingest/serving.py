@@ -14,6 +14,7 @@ from faultline.ranges import Ranges
 from faultline.v1 import results_pb2, session_pb2, session_pb2_grpc
 from faultline_collector.fleet import Fleet
 from faultline_collector.ingest.identity import Tokens
+from faultline_collector.ingest.reception import Reception
 from faultline_collector.ingest.server import AgentsServicer, Server, TlsFiles
 from tests.collector.ingest.worlds import FLEET, Rig, hello, pairs, up
 
@@ -75,7 +76,7 @@ async def serving(
     """Serves the rig on a free port of this machine."""
     registry = registry or Registry(rig)
     tokens = Tokens(registry.authenticate, lambda: 0.0)
-    server = Server(AgentsServicer(rig.intake, tokens, rig.metrics, registry.refresh))
+    server = Server(AgentsServicer(Reception(rig.intake, rig.metrics, registry.refresh), tokens))
     address = await server.start("127.0.0.1:0", tls, plaintext_beyond_loopback=False)
     writing = asyncio.create_task(rig.writer.run())
     channel: Any = grpc.aio.insecure_channel(address, options=[("grpc.max_send_message_length", -1)])

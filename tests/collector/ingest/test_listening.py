@@ -10,6 +10,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from faultline.v1 import enrolment_pb2, enrolment_pb2_grpc
 from faultline_collector.ingest.identity import Tokens
+from faultline_collector.ingest.reception import Reception
 from faultline_collector.ingest.server import AgentsServicer, CannotListen, Server, is_loopback
 from tests.collector.ingest.serving import TOKENS, Registry, Served
 from tests.collector.ingest.worlds import Rig
@@ -20,7 +21,9 @@ async def server() -> AsyncIterator[Server]:
     """A server that does not listen yet."""
     rig = Rig()
     one = Server(
-        AgentsServicer(rig.intake, Tokens(TOKENS.get, lambda: 0), rig.metrics, Registry(rig).refresh)
+        AgentsServicer(
+            Reception(rig.intake, rig.metrics, Registry(rig).refresh), Tokens(TOKENS.get, lambda: 0)
+        )
     )
     yield one
     await one.stop(0)

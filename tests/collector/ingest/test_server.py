@@ -51,7 +51,7 @@ async def test_another_agents_token_is_refused(served: Served) -> None:
     await call.write(up(hello("west-1")))
     assert await refusal(call) == (
         grpc.StatusCode.UNAUTHENTICATED,
-        "the token belongs to another agent than 'west-1'",
+        "agent 'east-1' cannot speak for 'west-1'",
     )
 
 
