@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -41,7 +42,7 @@ Seen = tuple[bool, str, str]
 
 def kills() -> Seen:
     """kill -9 of agents and of the collector in the middle of the lab."""
-    total = asyncio.run(run_kills(Path("build/soak/kills"), KILLS, KILLS, SEED, print))
+    total = asyncio.run(run_kills(Path("build/soak/kills"), KILLS, KILLS, SEED, partial(print, flush=True)))
     done = f"{KILLS} kills of an agent, {KILLS} of the collector, at random moments, 6 agents (seed {SEED})"
     seen = (
         f"{total.recorded} results recorded in {total.spools} spools: {total.stored} stored once, "
