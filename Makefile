@@ -13,8 +13,8 @@ UV := build/tools/uv
 RUN := .venv/bin/python
 SOURCES := agent collector protos scripts tests
 # What judges: it decides, so nearly every branch of it is walked. The rest has a gate of its own.
-JUDGES := */faultline/ranges.py,*/faultline/backoff.py,*/faultline/config.py,*/faultline_agent/schedule.py,*/faultline_agent/health.py,*/faultline_agent/guard.py,*/faultline_agent/policy.py,*/faultline_agent/spool.py,*/faultline_collector/correlate/*,*/faultline_collector/ingest/admit.py,*/faultline_collector/ingest/ledger.py,*/faultline_collector/outages.py
-GENERATORS := faultline_agent.probes.schema faultline_collector.config faultline_collector.api.openapi scripts.settings
+JUDGES := */faultline/ranges.py,*/faultline/backoff.py,*/faultline/config.py,*/faultline_agent/schedule.py,*/faultline_agent/health.py,*/faultline_agent/guard.py,*/faultline_agent/policy.py,*/faultline_agent/spool.py,*/faultline_collector/correlate/*,*/faultline_collector/ingest/admit.py,*/faultline_collector/ingest/ledger.py,*/faultline_collector/outages.py,*/faultline_collector/notify/kinds.py,*/faultline_collector/notify/routes.py,*/faultline_collector/notify/fate.py
+GENERATORS := faultline_agent.probes.schema faultline_collector.config faultline_collector.notify.document faultline_collector.api.openapi scripts.settings
 GATE_JUDGES := 95
 GATE_REST := 85
 # Tests side by side: two workers, each as strict as the one that hands out the work.
@@ -44,7 +44,7 @@ page: .venv/.synced ## builds the map (only when its source changed)
 servers: ## Debian's Chromium and Mosquitto, for tests and the demo (root)
 	@bash scripts/servers.sh chromium mosquitto
 
-influxd: ## builds the InfluxDB server for tests and the demo, once (go, cargo; about four minutes)
+influxd: ## builds the InfluxDB server for tests and the demo, once (go, cargo; about five minutes)
 	@bash scripts/influxd.sh
 
 demo: setup ## a small world here; STORY=1 tells a story; STORE=influxdb UPLINK=mqtt|mixed: on real servers

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Builds influxd, the InfluxDB 2 server that tests, benchmarks and the demo run, with the ordinary Go client, and
 # keeps it by version in the user's cache folder. Prints its path last. A second run finds it there at once.
-# What is needed: go, cargo, gcc, pkg-config. About four minutes on two cores.
+# What is needed: go, cargo, gcc, pkg-config. Five minutes on two cores. With --if-possible (`make test`) an
+# influxd on PATH is good too, and outside CI a machine that cannot build it goes without, with a sentence.
 set -eu
 version=2.7.12
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/faultline
 influxd=$cache/influxd-$version/influxd
 [ ! -x "$influxd" ] || { echo "$influxd"; exit 0; }
+if [ "${1:-}" = --if-possible ] && command -v influxd; then exit 0; fi
 
 export PATH="$PATH:/usr/local/go/bin:$HOME/.cargo/bin"
 missing=()
@@ -15,6 +17,7 @@ for program in go cargo gcc pkg-config; do
 done
 if [ ${#missing[@]} -gt 0 ]; then
   echo "influxd $version cannot be built here: ${missing[*]} is not on PATH (go: https://go.dev/dl, cargo: https://rustup.rs)" >&2
+  if [ "${1:-}" = --if-possible ] && [ "${CI:-}" != true ]; then exit 0; fi
   exit 2
 fi
 
@@ -72,7 +75,7 @@ step() {
 step "fetching the modules" go mod tidy
 step "building pkg-config, which has cargo build libflux" go install github.com/influxdata/pkg-config@v0.2.14
 export PKG_CONFIG="$work/pkg-config"
-step "building (about four minutes on two cores)" \
+step "building (about five minutes on two cores)" \
   go build -v -tags sqlite_foreign_keys,sqlite_json -o "$work/influxd" github.com/influxdata/influxdb/v2/cmd/influxd
 "$work/influxd" version >&2
 mkdir -p "$cache/influxd-$version"
