@@ -1,7 +1,7 @@
 """Summaries counted in numpy, from results or from roll-ups. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,18 @@ from faultline.columns import NOT_REACHED
 from faultline_collector.results import Int32, Int64, Mask
 from faultline_collector.stores.order import MINUTE_US
 from faultline_collector.stores.places import Place, PlacedResults
-from faultline_collector.stores.rollups import Cells, bin_of, code_of, good, one_each, saturated, told
-from faultline_collector.stores.summary import OUTCOMES, Span, Summary, SummaryQuery
+from faultline_collector.stores.plan import RAW, Plan
+from faultline_collector.stores.rollups import (
+    Cells,
+    bin_of,
+    code_of,
+    good,
+    merged,
+    one_each,
+    saturated,
+    told,
+)
+from faultline_collector.stores.summary import OUTCOMES, Span, Summary, SummaryQuery, empty_summary
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,12 +44,32 @@ class _Binned:
     count: Int64
 
 
-def count_results(placed: PlacedResults, query: SummaryQuery) -> Summary:
-    """What the results of the query's window give."""
+def answer(
+    query: SummaryQuery,
+    plan: Plan,
+    results: Callable[[Span], PlacedResults],
+    cells: Callable[[Span, int], Sequence[Cells]],
+) -> Summary:
+    """Answers as planned.
+
+    `results` gives those that start in a span; `cells` gives partial cells of a width that begin in a span,
+    together with what is not in any yet.
+    """
+    parts = [
+        count_results(results(span), query, span)
+        if width_us == RAW
+        else count_cells(merged(cells(span, width_us)), query, span)
+        for span, width_us in plan.pieces
+    ]
+    return replace(added(parts), rounded=plan.rounded)
+
+
+def count_results(placed: PlacedResults, query: SummaryQuery, span: Span) -> Summary:
+    """What the results that start in the span give, by the steps of the query."""
     results, judged = placed.results, placed.results.judged_us
     names = _Names(query, placed.places)
     keys, keep = names.keys(results.target_ids, results.target, placed.place, results.family)
-    keep &= (judged >= query.since_us) & (judged < query.until_us)
+    keep &= (judged >= span.since_us) & (judged < span.until_us)
     keys, results, judged = _at(keys, keep), results.select(keep), judged[keep]
     keys = (*keys, _steps(judged, query))
     counted = _Items(keys, one_each(results), saturated(results).astype(np.int64), np.zeros_like(judged))
@@ -54,14 +84,14 @@ def count_results(placed: PlacedResults, query: SummaryQuery) -> Summary:
     return _total(names.groups, names.regions, [counted, minutes], [binned])
 
 
-def count_cells(cells: Cells, query: SummaryQuery) -> Summary:
-    """What roll-ups give: a cell counts, whole, in the step in which it begins, if that lies in the window.
+def count_cells(cells: Cells, query: SummaryQuery, span: Span) -> Summary:
+    """What the cells that begin in the span give: each counts, whole, in the step in which it begins.
 
     Partial cells may stand beside each other; the minutes of equal ones are united.
     """
     names = _Names(query, cells.places)
     keys, keep = names.keys(cells.target_ids, cells.target, cells.place, cells.family)
-    keep &= (cells.start_us >= query.since_us) & (cells.start_us < query.until_us)
+    keep &= (cells.start_us >= span.since_us) & (cells.start_us < span.until_us)
     keys = (*keys, _steps(cells.start_us, query))
     counted = _Items(
         _at(keys, keep), cells.outcomes[keep], cells.saturated[keep], np.zeros(keep.sum(), np.int64)
@@ -76,6 +106,8 @@ def count_cells(cells: Cells, query: SummaryQuery) -> Summary:
 
 def added(parts: Sequence[Summary]) -> Summary:
     """The sum of summaries of one query that have no minute in common."""
+    if not parts:
+        return empty_summary()
     groups = tuple(sorted({name for part in parts for name in part.groups}))
     regions = tuple(sorted({name for part in parts for name in part.regions}))
     items, binned = [], []

@@ -15,13 +15,14 @@ import numpy as np
 from faultline.ranges import Ranges
 from faultline_collector.fleet import Fleet
 from faultline_collector.results import ResultBatch, Source, empty_batch
-from faultline_collector.stores.counting import count_results
+from faultline_collector.stores.counting import answer
 from faultline_collector.stores.daily import rows, tables
 from faultline_collector.stores.daily.file import DuckdbFile
 from faultline_collector.stores.daily.keys import Keys
 from faultline_collector.stores.ledger import Ledger, merged
 from faultline_collector.stores.order import (
     DAY_US,
+    LONG_AGO_US,
     PAGE_RESULTS,
     days_of,
     kept_timings,
@@ -30,8 +31,10 @@ from faultline_collector.stores.order import (
     pages,
 )
 from faultline_collector.stores.places import NOWHERE, Place, PlacedResults, places_of
+from faultline_collector.stores.plan import plan
+from faultline_collector.stores.rollups import Cells, fold
 from faultline_collector.stores.store import ReceivedRange, ResultQuery, StoreError, Upkeep
-from faultline_collector.stores.summary import Summary, SummaryQuery
+from faultline_collector.stores.summary import Span, Summary, SummaryQuery
 
 MAX_LOGGED_RANGES = 50_000
 """The table of ranges grows by every append; beyond so many rows it is written anew, merged."""
@@ -87,15 +90,21 @@ class DuckdbStore:
 
     def summary(self, query: SummaryQuery) -> Summary:
         """See `Store`."""
+        return answer(query, plan(query, LONG_AGO_US, LONG_AGO_US), self._placed, self._cells)
+
+    def _placed(self, span: Span) -> PlacedResults:
         with self._file.reading() as connection:
-            days = tables.days(connection, query.since_us, query.until_us)
+            days = tables.days(connection, span.since_us, span.until_us)
             found = connection.execute(f"FROM {tables.union(days)}").fetchnumpy() if days else {}
         if not found:
-            return count_results(PlacedResults(empty_batch(), (), np.empty(0, np.int32)), query)
+            return PlacedResults(empty_batch(), (), np.empty(0, np.int32))
         words = self._sources.words()
         results = rows.batch_of(found, words, self._targets.words())
         places = tuple(Place(str(region), int(asn)) for _, _, region, asn in words)
-        return count_results(PlacedResults(results, places, found["source"]), query)
+        return PlacedResults(results, places, found["source"])
+
+    def _cells(self, span: Span, width_us: int) -> list[Cells]:
+        return [fold(self._placed(span), width_us)]
 
     def upkeep(self, raw_before_us: int, rollups_before_us: int) -> Upkeep:
         """See `Store`."""

@@ -10,12 +10,14 @@ import numpy as np
 from faultline.ranges import Ranges
 from faultline_collector.fleet import Fleet
 from faultline_collector.results import Mask, ResultBatch, Source
-from faultline_collector.stores.counting import count_results
+from faultline_collector.stores.counting import answer
 from faultline_collector.stores.ledger import Ledger
-from faultline_collector.stores.order import DAY_US, kept_timings, left_out, newest, pages
+from faultline_collector.stores.order import DAY_US, LONG_AGO_US, kept_timings, left_out, newest, pages
 from faultline_collector.stores.places import PlacedResults, gathered, placed, places_of
+from faultline_collector.stores.plan import plan
+from faultline_collector.stores.rollups import WIDTHS_US, Cells, fold, merged
 from faultline_collector.stores.store import ReceivedRange, ResultQuery, StoreError, Upkeep
-from faultline_collector.stores.summary import Summary, SummaryQuery
+from faultline_collector.stores.summary import Span, Summary, SummaryQuery
 
 MAX_RESULTS = 1_000_000
 
@@ -30,6 +32,8 @@ class MemoryStore:
         self._ledger = Ledger()
         self._batches: deque[PlacedResults] = deque()
         self._timing_names: set[str] = set()
+        self._cells = {width_us: fold(gathered(()), width_us) for width_us in WIDTHS_US}
+        self._raw_from_us = self._rollups_from_us = LONG_AGO_US
         self._closed = False
 
     def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange], fleet: Fleet) -> int:
@@ -58,14 +62,29 @@ class MemoryStore:
 
     def summary(self, query: SummaryQuery) -> Summary:
         """See `Store`."""
-        return count_results(self._everything(), query)
+        everything = self._everything()
+        judged = everything.results.judged_us
+
+        def results(span: Span) -> PlacedResults:
+            return everything.select((judged >= span.since_us) & (judged < span.until_us))
+
+        def cells(span: Span, width_us: int) -> list[Cells]:
+            beginning = results(Span(span.since_us, span.until_us + width_us))
+            return [self._cells[width_us], fold(beginning, width_us)]
+
+        return answer(query, plan(query, self._raw_from_us, self._rollups_from_us), results, cells)
 
     def upkeep(self, raw_before_us: int, rollups_before_us: int) -> Upkeep:
-        """See `Store`."""
+        """See `Store`; results become roll-ups when they are forgotten."""
         everything = self._everything()
         days = everything.results.judged_us // DAY_US
-        old = (days + 1) * DAY_US <= raw_before_us
         with self._lock:
+            self._raw_from_us = max(self._raw_from_us, raw_before_us // DAY_US * DAY_US)
+            self._rollups_from_us = max(self._rollups_from_us, rollups_before_us // DAY_US * DAY_US)
+            old = (days + 1) * DAY_US <= raw_before_us
+            for width_us, cells in self._cells.items():
+                every = merged([cells, fold(everything.select(old), width_us)])
+                self._cells[width_us] = every.select(every.start_us >= self._rollups_from_us)
             self._batches = deque([everything.select(~old)])
         return Upkeep(dropped=len(np.unique(days[old])))
 

@@ -59,6 +59,18 @@ class Cells:
     def __len__(self) -> int:
         return len(self.start_us)
 
+    def select(self, keep: Mask) -> "Cells":
+        """The cells that a mask names, with their bins."""
+        of_kept = keep[self.bin_cell]
+        columns = ("target", "place", "family", "start_us", "outcomes", "saturated", "minutes")
+        bins = ("bin_timing", "bin", "bin_count")
+        return replace(
+            self,
+            bin_cell=(np.cumsum(keep) - 1)[self.bin_cell[of_kept]],
+            **{name: getattr(self, name)[keep] for name in columns},
+            **{name: getattr(self, name)[of_kept] for name in bins},
+        )
+
 
 def fold(placed: PlacedResults, width_us: int) -> Cells:
     """The cells of results, each once, ordered by start, target, place and family."""

@@ -73,7 +73,8 @@ class Summary:
     saturated, not inconclusive), within step and window. The histogram holds, by row and bin
     (`rollups.bin_of`), how many good unsaturated results have the timing in that bin; sorted by both.
 
-    `rounded` are the spans in which only roll-ups are left: a cell there counts where it begins, whole.
+    `rounded` are the spans in which only roll-ups are left, and an edge cuts a cell: it counts where it
+    begins, whole, so that there `known_us` may be longer than its step.
     """
 
     groups: tuple[str, ...]
@@ -121,3 +122,10 @@ class Summary:
                 self.groups[group], self.regions[region], asn, family, start, tuple(outcomes), saturated,
                 known, tuple(pairs[ends[i] : ends[i + 1]]),
             )  # fmt: skip
+
+
+def empty_summary() -> Summary:
+    """No rows."""
+    codes, numbers = np.empty(0, np.int32), np.empty(0, np.int64)
+    counts = np.empty((0, OUTCOMES), np.int64)
+    return Summary((), codes, (), codes, numbers, numbers, numbers, counts, numbers, numbers)
