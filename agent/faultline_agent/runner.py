@@ -24,6 +24,9 @@ from faultline_agent.uplinks.uplink import AssignedTarget, ProbeNow
 MOST_AT_ONCE = 1_000
 """Most attempts under way; what is due beyond it is left out, and counted."""
 
+LEAST_REST_S = 0.001
+"""The event loop's clock ticks in milliseconds; what is due within one would keep the loop turning."""
+
 
 class Runner:
     """Holds the probes of the assignment, and runs each when it is due."""
@@ -82,12 +85,15 @@ class Runner:
     async def _rest(self) -> None:
         """Until something is due, or the plan has changed."""
         next_at = self._schedule.next_at()
-        rest_s = None if next_at is None else max(0.0, next_at - self._clocks.axis_s())
+        if next_at is None:
+            await self._changed.wait()
+            return
+        rest_s = max(LEAST_REST_S, next_at - self._clocks.axis_s())
+        alarm = asyncio.get_running_loop().call_later(rest_s, self._changed.set)
         try:
-            async with asyncio.timeout(rest_s):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
+            await self._changed.wait()
+        finally:
+            alarm.cancel()
 
     def _start(self, group: asyncio.TaskGroup, run: Run) -> None:
         unlucky = run.reason is Reason.REGULAR and self._random.random() < self._guard.shed
@@ -113,7 +119,8 @@ class Runner:
 
     def _finish(self, run: Run, *, failed: bool) -> None:
         self._schedule.finished(run, self._clocks.axis_s(), failed=failed, may_retry=self._guard.shed == 0.0)
-        self._changed.set()
+        if failed:  # there may be a retry now
+            self._changed.set()
 
     async def _condition(self, finding: Finding, began: float) -> Condition:
         """Before it speaks against a target, the agent looks at itself."""

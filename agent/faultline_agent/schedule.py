@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
 from random import Random
+from typing import NamedTuple
 
 from faultline_agent.uplinks.uplink import AssignedTarget, ProbeNow
 
@@ -68,8 +69,7 @@ class _Plan:
     cadence_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Entry:
+class _Entry(NamedTuple):  # a heap compares tuples in C
     at: float
     generation: int
     reason: Reason
