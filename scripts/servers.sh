@@ -4,7 +4,7 @@
 set -eu
 declare -A programs=(
   [chromium]=chromium [nginx]=nginx [prometheus-blackbox-exporter]=prometheus-blackbox-exporter
-  [mosquitto]=mosquitto [nftables]=nft
+  [mosquitto]=mosquitto [nftables]=nft [prometheus-alertmanager]=prometheus-alertmanager
 )
 missing=()
 for package in "$@"; do

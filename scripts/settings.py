@@ -13,6 +13,7 @@ from faultline.durations import format_duration
 from faultline_agent.config import AgentConfig
 from faultline_agent.probes import PROBES
 from faultline_collector.config import CollectorConfig
+from faultline_collector.notify.notifiers import NOTIFIERS, notifier_class
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "settings.md"
@@ -86,9 +87,17 @@ def table(model: type[BaseModel]) -> str:
     return "\n".join(lines)
 
 
+def notifier(kind: str) -> Iterator[str]:
+    """The settings of a kind of receiver."""
+    takes = notifier_class(kind).takes
+    yield f"\n### Receivers of kind `{kind}`\n\n{takes.__doc__}\n"
+    yield table(takes)
+
+
 def page() -> str:
     """The whole page."""
     parts = [HEAD, "## The collector: `collector.yaml`\n", table(CollectorConfig)]
+    parts += [text for kind in NOTIFIERS for text in notifier(kind)]
     parts += ["\n## The agent: `agent.yaml`\n", table(AgentConfig), "\n## Probe kinds\n"]
     for name, kind in PROBES.items():
         timings = ", ".join(f"`{timing}`" for timing in kind.timings)

@@ -14,6 +14,7 @@ import faultline_agent.commands
 import faultline_agent.probes
 import faultline_agent.uplinks
 import faultline_collector.commands
+import faultline_collector.notify.notifiers
 import faultline_collector.stores
 from faultline.config import read_config
 from faultline_agent.config import AgentConfig
@@ -27,6 +28,11 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLES = {
     "probe kinds": (faultline_agent.probes, PROBES, {"probe", "schema"}),
     "uplinks": (faultline_agent.uplinks, faultline_agent.uplinks.UPLINKS, {"uplink", "wire", "pump"}),
+    "notifiers": (
+        faultline_collector.notify.notifiers,
+        faultline_collector.notify.notifiers.NOTIFIERS,
+        {"notifier", "posting"},
+    ),
     "stores": (
         faultline_collector.stores,
         faultline_collector.stores.STORES,
@@ -93,6 +99,7 @@ def test_every_setting_says_what_it_does(model: type[BaseModel]) -> None:
         pytest.param("faultline_agent.probes.schema", id="probe kinds' schema"),
         pytest.param("faultline_collector.config", id="collector's schema"),
         pytest.param("faultline_collector.api.openapi", id="openapi.json"),
+        pytest.param("faultline_collector.notify.document", id="notice.schema.json"),
     ],
 )
 def test_generated_file_is_current(module: str) -> None:

@@ -19,11 +19,13 @@ from faultline_collector.ingest.desk import Desk
 from faultline_collector.ingest.identity import Tokens
 from faultline_collector.ingest.intake import Intake
 from faultline_collector.ingest.ledger import Ledger
+from faultline_collector.ingest.reception import Reception
 from faultline_collector.ingest.server import AgentsServicer, Server
 from faultline_collector.ingest.writer import Writer
 from faultline_collector.judge import Judge
 from faultline_collector.listening import WebServer
 from faultline_collector.metrics import Metrics
+from faultline_collector.notify.office import open_courier
 from faultline_collector.presence import Presences
 from faultline_collector.program import Program, now_us
 from faultline_collector.registry.registry import Registry
@@ -60,8 +62,11 @@ def build(config: CollectorConfig, path: Path, store: Store, registry: Registry)
     tokens = Tokens(registry.authenticate, time.monotonic)
     roster = Roster(registry, config, path, fleet)
     roster.changed += [writer.refit, intake.refit, judge.refit, lambda _: tokens.forget()]
+    courier = open_courier(registry, roster, metrics, now_us)
     history = History(board, store, registry)
-    agents = AgentsServicer(intake, tokens, metrics, roster.refresh)
+    agents = AgentsServicer(Reception(intake, metrics, roster.refresh), tokens)
     server = Server(agents, [QueryServicer(board, history).register])
     web = WebServer(web_app(board, history, metrics, health), config.listen.web)
-    return Program(store, registry, health, board, detector, judge, writer, intake, roster, server, web)
+    return Program(
+        store, registry, health, board, detector, judge, writer, intake, roster, server, web, courier
+    )

@@ -14,6 +14,7 @@ from faultline.durations import Duration
 from faultline_collector.config_checks import cross_problems
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.fleet import Fleet, Network, Provider, Region, Service, Target
+from faultline_collector.notify.settings import NotifySettings
 
 _FAMILIES = {"4": 4, "6": 6}
 
@@ -142,6 +143,7 @@ class CollectorConfig(Settings):
     ] = ()
     services: Annotated[tuple[ServiceSettings, ...], _at_least_one("what people know by name")]
     correlation: Annotated[EngineSettings, Field(default_factory=EngineSettings)]
+    notify: NotifySettings = NotifySettings()
 
     def fleet(self) -> Fleet:
         """What the file says of the fleet: everything but the agents, which live in the registry."""

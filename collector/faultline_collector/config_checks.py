@@ -14,6 +14,7 @@ from faultline.columns import MAX_ID_LENGTH
 from faultline.config import path_text
 from faultline.durations import format_duration, parse_duration
 from faultline_collector import stores
+from faultline_collector.notify.checks import notify_problems
 from faultline_collector.probe_kinds import kind_problems
 from faultline_collector.registry import database
 
@@ -238,6 +239,12 @@ def _kinds(root: Node) -> Iterator[str]:
             yield from kind_problems(kind, settings, node.path)
 
 
+def _notify(root: Node) -> Iterator[str]:
+    services = {node.text("id") for node in _services(root)}
+    regions = {node.text("id") for node in root.under("regions")}
+    yield from notify_problems(root.data.get("notify"), services, regions, id_problem)
+
+
 CHECKS: tuple[Callable[[Node], Iterable[str]], ...] = (
     _places,
     _addresses,
@@ -248,5 +255,6 @@ CHECKS: tuple[Callable[[Node], Iterable[str]], ...] = (
     _references,
     _times,
     _kinds,
+    _notify,
 )
 """Every check, in the order in which problems are reported."""

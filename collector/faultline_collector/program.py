@@ -14,6 +14,7 @@ from faultline_collector.ingest.server import Server, TlsFiles
 from faultline_collector.ingest.writer import Writer
 from faultline_collector.judge import Judge, every_second
 from faultline_collector.listening import WebServer
+from faultline_collector.notify.courier import Courier
 from faultline_collector.rebuild import rebuild
 from faultline_collector.registry.registry import Registry
 from faultline_collector.retention import Kept, keep_up
@@ -41,6 +42,7 @@ class Program:
     roster: Roster
     server: Server
     web: WebServer
+    courier: Courier
 
     async def run(self, stop: asyncio.Event, again: asyncio.Event, announce: Callable[[str], None]) -> None:
         """Takes up what was known, serves until `stop`, reads its configuration on `again`, ends in order."""
@@ -51,6 +53,7 @@ class Program:
             tasks.create_task(self.web.run_until_stopped())
             endless = [
                 tasks.create_task(every_second(self._tick, now_us, time.monotonic)),
+                tasks.create_task(self.courier.run()),
                 tasks.create_task(self.roster.keep()),
                 tasks.create_task(self.roster.reload_on(again)),
                 tasks.create_task(keep_up(self.store, self._kept, now_us)),

@@ -12,6 +12,8 @@ COMMANDS = {
     "agents": "faultline_collector.commands.agents:agents",
     "services": "faultline_collector.commands.services:services",
     "outages": "faultline_collector.commands.outages:outages",
+    "notices": "faultline_collector.commands.notices:notices",
+    "mute": "faultline_collector.commands.mute:mute",
     "query": "faultline_collector.commands.query:query",
     "replay": "faultline_collector.commands.replay:replay",
     "lab": "faultline_collector.commands.lab:lab",

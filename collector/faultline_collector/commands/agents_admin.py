@@ -14,7 +14,7 @@ from faultline_collector.registry.registry import Registry
 
 
 @contextmanager
-def _registry(path: Path) -> Iterator[Registry]:
+def open_registry(path: Path) -> Iterator[Registry]:
     """The registry that the configuration names; one that no collector has used yet is filled first."""
     try:
         config = load_config(path)
@@ -44,7 +44,7 @@ config_option = click.option(
 @config_option
 def add(agent_id: str, region: str, asn: int, site: str, path: Path) -> None:
     """Add an agent and print its token, this once. Works while the collector runs."""
-    with _registry(path) as registry:
+    with open_registry(path) as registry:
         token = registry.add_agent(agent_id, region=region, asn=asn, site=site)
     click.echo(f"The token of agent {agent_id}, shown this once:", err=True)
     click.echo(token)
@@ -55,6 +55,6 @@ def add(agent_id: str, region: str, asn: int, site: str, path: Path) -> None:
 @config_option
 def remove(agent_id: str, path: Path) -> None:
     """Remove an agent; its token opens nothing any more, its results stay."""
-    with _registry(path) as registry:
+    with open_registry(path) as registry:
         registry.remove_agent(agent_id)
     click.echo(f"removed {agent_id}", err=True)

@@ -25,10 +25,10 @@ def url_problem(url: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return f"{url!r} is not a URL"
-    if parts.scheme not in ("http", "https") or not host:
-        return f"{url!r} is not a URL like https://host/path"
     if parts.username is not None or parts.password is not None:
         return "a URL with a user or password in it is refused: secrets come from a file or the environment"
+    if parts.scheme not in ("http", "https") or not host:
+        return f"{url!r} is not a URL like https://host/path"
     if parts.scheme == "http" and not _is_loopback(host):
         return f"{url!r} would travel in plaintext: it must be https, or http to this machine"
     return ""

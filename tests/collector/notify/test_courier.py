@@ -1,0 +1,198 @@
+"""The courier between an outbox and real receivers."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faultline_collector.notify.courier import Courier
+from faultline_collector.notify.fate import Fate
+from faultline_collector.notify.notifiers import open_notifier
+from faultline_collector.notify.outbox import Outbox
+from faultline_collector.notify.settings import NotifySettings
+from faultline_collector.outages import Outage
+from faultline_collector.registry.registry import Registry
+from tests.collector.notify.receivers import BUSY, HANG, NEVER, REFUSE, RESET, TAKE, Receiver, receiving
+from tests.collector.notify.worlds import FLEET, life, settings
+
+
+def now_us() -> int:
+    """The present."""
+    return time.time_ns() // 1000
+
+
+@dataclass
+class Post:
+    """A registry, its outbox, and couriers that come and go."""
+
+    place: Path
+    settings: NotifySettings = field(default_factory=settings)
+    waits: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.registry = Registry(f"sqlite:///{self.place}/registry.db")
+        self.outbox = Outbox(self.registry.engine)
+        self.registry.steps.append(
+            lambda session, before, after: self.outbox.take(
+                session, before, after, fleet=FLEET, settings=self.settings, now_us=now_us()
+            )
+        )
+
+    def tell(self, *receivers: Receiver, **more: Any) -> None:
+        """Has these receivers told, by webhooks."""
+        (self.place / "secret").write_text("secret")
+        self.settings = settings(
+            receivers=[
+                {"id": f"r{i}", "kind": "webhook", "url": one.url, "secret_file": str(self.place / "secret")}
+                | more
+                for i, one in enumerate(receivers)
+            ]
+        )
+
+    def keep(self, *outages: Outage) -> None:
+        """Keeps outages one after another."""
+        for outage in outages:
+            self.registry.save_outages([outage])
+
+    @asynccontextmanager
+    async def courier(self) -> AsyncIterator[Courier]:
+        """A courier at work; it is cut off at the end, as by a kill."""
+        courier = Courier(
+            self.outbox,
+            lambda: self.settings,
+            now_us,
+            lambda r, many, _: self.waits.update({r: many}),
+            self._sleep,
+        )
+        task = asyncio.create_task(courier.run())
+        try:
+            yield courier
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 20)
+
+    def fates(self) -> list[str]:
+        """What became of everything, oldest first."""
+        return [d.fate.value for d in self.outbox.deliveries()[::-1]]
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Iterator[Post]:
+    """A post office."""
+    made = Post(tmp_path)
+    yield made
+    made.registry.close()
+
+
+async def until(true: Callable[[], bool], seconds: float = 40) -> None:
+    """Waits until something is true; fails after a while."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("trouble", [REFUSE, RESET, BUSY])
+async def test_what_was_not_taken_is_tried_again_under_the_same_id(post: Post, trouble: str) -> None:
+    """Two tries fail, the third is taken; the end of the outage waits for it."""
+    with receiving(trouble, TAKE) as receiver:
+        post.tell(receiver)
+        post.keep(*life())
+        async with post.courier():
+            await until(lambda: post.fates() == ["sent", "sent"])
+    kinds = [(r.document["kind"], r.answer) for r in receiver.requests]
+    assert kinds == [("confirmed", trouble), ("confirmed", TAKE), ("resolved", TAKE)]
+    assert receiver.requests[0].notice == receiver.requests[1].notice
+    assert receiver.requests[0].body == receiver.requests[1].body
+    assert post.outbox.deliveries()[1].tries == 2
+
+
+async def test_a_receiver_that_hangs_holds_up_nobody_else(post: Post) -> None:
+    """Each try has a deadline, and receivers have nothing to do with each other."""
+    with receiving(HANG) as hanging, receiving(TAKE) as quick:
+        post.tell(hanging, quick, timeout="200ms")
+        for i in range(6):
+            post.keep(*life(f"o-{i}"))
+        async with post.courier():
+            await until(lambda: len(quick.taken()) == 12)
+            await until(lambda: any("no answer within 0.2 s" in d.said for d in post.outbox.deliveries()))
+    assert sum(d.fate is Fate.WAITING for d in post.outbox.deliveries()) == 12
+    assert post.waits["r0"] > 0
+
+
+async def test_what_can_never_be_taken_is_given_up_and_told(post: Post) -> None:
+    """So is what was tried for long enough; the next notice is tried all the same."""
+    with receiving(NEVER, REFUSE) as receiver:
+        post.tell(receiver, give_up="1ms")
+        post.keep(*life())
+        async with post.courier():
+            await until(lambda: post.fates() == ["failed", "failed"])
+    assert [d.said for d in post.outbox.deliveries()[::-1]] == [
+        "answered 400: I never",
+        "answered 500: I refuse",
+    ]
+
+
+async def test_nothing_is_lost_when_couriers_are_cut_off(post: Post) -> None:
+    """However often delivery is cut off, each notice is taken at least once, in order, under one id."""
+    with receiving(TAKE, RESET, TAKE, REFUSE, TAKE, HANG, TAKE) as receiver:
+        post.tell(receiver, timeout="300ms")
+        for i in range(5):
+            post.keep(*life(f"o-{i}")[:2])
+            async with post.courier():
+                await until(lambda: bool(receiver.requests))
+            post.keep(life(f"o-{i}")[2])
+        async with post.courier():
+            await until(lambda: set(post.fates()) == {"sent"})
+    made = [d.notice.id for d in post.outbox.deliveries()[::-1]]
+    assert len(made) == 10
+    assert set(receiver.taken()) == set(made)
+    for i in range(5):
+        taken = [r.document["kind"] for r in receiver.requests if r.document["outage"]["id"] == f"o-{i}"]
+        assert taken == sorted(taken), "confirmed before resolved"
+
+
+async def test_other_settings_are_taken_over_while_it_works(post: Post) -> None:
+    """What waited for a receiver goes where that receiver is now."""
+    with receiving(REFUSE) as old, receiving(TAKE) as new:
+        post.tell(old)
+        post.keep(*life()[:2])
+        async with post.courier():
+            await until(lambda: bool(old.requests))
+            post.tell(new)
+            await until(lambda: post.fates() == ["sent"])
+    assert len(new.taken()) == 1
+
+
+async def test_a_bug_in_a_notifier_is_a_failed_try(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends neither the courier nor the notice. Only a notifier with a bug can show it."""
+
+    class Broken:
+        repeat_s = None
+
+        async def deliver(self, notice: object, now_us: int) -> None:
+            raise ZeroDivisionError
+
+        async def close(self) -> None:
+            pass
+
+    broken = [Broken()]
+    monkeypatch.setattr(
+        "faultline_collector.notify.courier.open_notifier",
+        lambda kind, given: broken.pop() if broken else open_notifier(kind, given),
+    )
+    with receiving(TAKE) as receiver:
+        post.tell(receiver)
+        post.keep(*life()[:2])
+        async with post.courier():
+            await until(lambda: "ZeroDivisionError" in post.outbox.deliveries()[0].said)
+            post.tell(receiver, timeout="9s")
+            await until(lambda: post.fates() == ["sent"])
