@@ -1,6 +1,6 @@
 """What takes longer than CI has: `make soak`. Prints as it goes and writes docs/soak.md from what it saw.
 
-`python -m tests.soak [NAME ...]`; FAULTLINE_SOAK_KILLS, _INPUTS and _EXAMPLES set how much.
+`python -m tests.soak [NAME ...]`; FAULTLINE_SOAK_KILLS, _SERVER_KILLS, _INPUTS and _EXAMPLES set how much.
 """
 
 import asyncio
@@ -22,9 +22,10 @@ from faultline_collector.ingest.decode import claimed, decode
 from faultline_collector.ingest.wire import BadBatch
 from faultline_collector.results import Source
 from tests.collector.ingest.worlds import NOW_US, batch
-from tests.e2e.kills import run_kills
+from tests.e2e.kills import Kills, run_kills
 
 KILLS = int(os.environ.get("FAULTLINE_SOAK_KILLS", "100"))
+SERVER_KILLS = int(os.environ.get("FAULTLINE_SOAK_SERVER_KILLS", "20"))
 INPUTS = int(os.environ.get("FAULTLINE_SOAK_INPUTS", "2000000"))
 EXAMPLES = int(os.environ.get("FAULTLINE_SOAK_EXAMPLES", "5000"))
 SEED = int(os.environ.get("FAULTLINE_SOAK_SEED", str(time.time_ns() % 2**32)))
@@ -42,8 +43,19 @@ Seen = tuple[bool, str, str]
 
 def kills() -> Seen:
     """kill -9 of agents and of the collector in the middle of the lab."""
-    total = asyncio.run(run_kills(Path("build/soak/kills"), KILLS, KILLS, SEED, partial(print, flush=True)))
-    done = f"{KILLS} kills of an agent, {KILLS} of the collector, at random moments, 6 agents (seed {SEED})"
+    return _killed("kills", Kills(KILLS, KILLS), "agents over gRPC, DuckDB")
+
+
+def servers() -> Seen:
+    """kill -9 of everything, real servers too, in the middle of the lab."""
+    number = SERVER_KILLS
+    return _killed("servers", Kills(number, number, number, number), "every other agent over MQTT, InfluxDB")
+
+
+def _killed(name: str, wanted: Kills, world: str) -> Seen:
+    say = partial(print, flush=True)
+    total = asyncio.run(run_kills(Path("build/soak") / name, wanted, SEED, say))
+    done = f"kill -9 at random moments: {wanted}; 6 agents, {world} (seed {SEED})"
     seen = (
         f"{total.recorded} results recorded in {total.spools} spools: {total.stored} stored once, "
         f"{total.rejected} rejected, {total.dropped} dropped, problems: {total.problems or 'none'}"
@@ -127,7 +139,12 @@ def properties() -> Seen:
     return code == 0, done, "all passed" if code == 0 else f"pytest ended with {code}"
 
 
-SOAKS: dict[str, Callable[[], Seen]] = {"kills": kills, "wire": wire, "properties": properties}
+SOAKS: dict[str, Callable[[], Seen]] = {
+    "kills": kills,
+    "servers": servers,
+    "wire": wire,
+    "properties": properties,
+}
 
 
 def main(names: list[str]) -> int:

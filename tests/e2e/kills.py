@@ -12,7 +12,7 @@ from faultline_collector.lab.lab import Lab, LabOptions, Progress
 from faultline_collector.lab.processes import Process
 from faultline_collector.lab.servers import INFLUXD, MOSQUITTO
 from faultline_collector.lab.world import Vantage
-from tests.e2e.accounts import Account, Sequences, account, in_duckdb, in_influxdb, read_spool
+from tests.e2e.accounts import Account, account, in_duckdb, in_influxdb, in_outbox, read_spool
 
 _POLL_S = 0.1
 _CAUGHT_UP_S = 90.0
@@ -44,35 +44,53 @@ async def run_kills(folder: Path, kills: Kills, seed: int, progress: Progress) -
         mqtt_share=0.5 if kills.mosquitto else 0.0,
     )
     lab = Lab(options)
-    rows: Sequences = {}
     try:
         await lab.open(progress)
-        await _kill_all(lab, kills, Random(seed))
+        await _kill_all(lab, kills, Random(seed), progress)
         progress("everything has been killed; waiting for what was spooled")
         await caught_up(lab)
-        await lab.crew.end()
         if kills.influxd:
-            rows = await drained(lab)
+            return await account_of_influxdb(lab)
     finally:
         await lab.close()
+    return account(
+        *in_duckdb(lab.folder / "results.duckdb"), [read_spool(lab, v) for v in lab.world.vantages]
+    )
+
+
+async def account_of_influxdb(lab: Lab) -> Account:
+    """Ends the agents, and gives the account once InfluxDB has what it is owed, or has not in time."""
+    for vantage in lab.world.vantages:
+        lab.crew[vantage.id].child.terminate()
+    for vantage in lab.world.vantages:
+        await asyncio.to_thread(lab.crew[vantage.id].child.wait, _CAUGHT_UP_S)
     spools = [read_spool(lab, vantage) for vantage in lab.world.vantages]
-    if kills.influxd:
-        return account(rows, lab.servers.ledger(), spools)
-    return account(*in_duckdb(lab.folder / "results.duckdb"), spools)
+    deadline = time.monotonic() + _CAUGHT_UP_S
+    while True:
+        rows = await asyncio.to_thread(in_influxdb, *lab.servers.influxdb)
+        total = account(rows, in_outbox(lab.servers.outbox), spools)
+        if not total.problems or time.monotonic() > deadline:
+            return total
+        await asyncio.sleep(1.0)
 
 
-async def _kill_all(lab: Lab, kills: Kills, random: Random) -> None:
+async def _kill_all(lab: Lab, kills: Kills, random: Random, progress: Progress) -> None:
+    ways = {
+        "agent": (kills.agents, lambda: kill_agent(lab, random)),
+        "collector": (kills.collector, lambda: kill_collector(lab, random)),
+        INFLUXD: (kills.influxd, lambda: kill_server(lab, INFLUXD, random)),
+        MOSQUITTO: (kills.mosquitto, lambda: kill_server(lab, MOSQUITTO, random)),
+    }
+
+    async def again(name: str, times: int, kill: Callable[[], Awaitable[None]]) -> None:
+        for number in range(1, times + 1):
+            await asyncio.sleep(random.uniform(0.1, 2.0))
+            await kill()
+            progress(f"{name} killed {number} of {times} times")
+
     async with asyncio.TaskGroup() as killing:
-        killing.create_task(_again(kills.agents, random, lambda: kill_agent(lab, random)))
-        killing.create_task(_again(kills.collector, random, lambda: kill_collector(lab, random)))
-        killing.create_task(_again(kills.influxd, random, lambda: kill_server(lab, INFLUXD, random)))
-        killing.create_task(_again(kills.mosquitto, random, lambda: kill_server(lab, MOSQUITTO, random)))
-
-
-async def _again(times: int, random: Random, kill: Callable[[], Awaitable[None]]) -> None:
-    for _ in range(times):
-        await asyncio.sleep(random.uniform(0.1, 2.0))
-        await kill()
+        for name, (times, kill) in ways.items():
+            killing.create_task(again(name, times, kill))
 
 
 async def kill_agent(lab: Lab, random: Random) -> None:

@@ -59,12 +59,22 @@ class Servers:
         """Where the token for influxd lies."""
         return self._folder / "influxdb.token"
 
+    @property
+    def influxdb(self) -> tuple[str, str, str, str]:
+        """URL, organisation, bucket and token of InfluxDB."""
+        return self.influxd_url, _ORGANISATION, _BUCKET, self._token
+
+    @property
+    def outbox(self) -> Path:
+        """Where the collector keeps what InfluxDB has not yet."""
+        return self._folder / "outbox"
+
     def settings(self) -> dict[str, Any]:
         """What the collector's configuration says of them."""
         said: dict[str, Any] = {}
         if self._influxd:
             said["store"] = f"influxdb://127.0.0.1:{self._influxd_port}/{_ORGANISATION}/{_BUCKET}"
-            said["influxdb"] = {"token_file": str(self.token_file), "outbox": str(self._folder / "outbox")}
+            said["influxdb"] = {"token_file": str(self.token_file), "outbox": str(self.outbox)}
         if self._mosquitto:
             said["broker"] = {
                 "url": f"mqtt://127.0.0.1:{self.broker_port}",
@@ -86,9 +96,8 @@ class Servers:
     async def _open_influxd(self, _: Mapping[str, str]) -> None:
         _secret(self.token_file, self._token)
         await self.start(INFLUXD)
-        first = (self.influxd_url, _ORGANISATION, _BUCKET, self._token)
         try:
-            await asyncio.to_thread(set_up_influxd, *first)
+            await asyncio.to_thread(set_up_influxd, *self.influxdb)
         except httpx.HTTPError as error:
             raise NoServer(f"influxd could not be set up: {error}") from error
 
