@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import aiomqtt
+from paho.mqtt.client import error_string
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -38,6 +40,10 @@ class BrokerError(Exception):
         self.permanent = permanent
 
 
+class NotAllowed(BrokerError):
+    """Raised when the broker does not let this user read or publish."""
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """Where the broker is, who one is there, and the files for TLS; an empty password: none."""
@@ -58,16 +64,113 @@ class Access:
         return f"broker {host}:{self.port}"
 
 
-class Inbox(asyncio.Queue[aiomqtt.Message]):
-    """What has come and waits, and the broker's last answer to a publication.
+class Connection:
+    """A client that has connected.
 
-    aiomqtt throws away what finds no room, and takes a refusal for success; here both are seen.
+    It listens to what aiomqtt passes over: the broker's answer to a publication, which may be a refusal, and
+    what is discarded because too much waits.
     """
+
+    def __init__(self, access: Access, most_waiting: int) -> None:
+        self.access = access
+        self._inbox = _Inbox(most_waiting)
+        self._answers: dict[int, asyncio.Future[ReasonCode]] = {}
+        self._calls = asyncio.Semaphore(MOST_CALLS)
+        self._client: aiomqtt.Client
+
+    @property
+    def discarded(self) -> int:
+        """Messages that came and found no room."""
+        return self._inbox.discarded
+
+    async def open(self, will: aiomqtt.Will | None) -> None:
+        """Connects; raises BrokerError. The broker keeps the client's session while it is away."""
+        access = self.access
+        context = await asyncio.to_thread(_tls_context, access) if access.tls else None
+        self._client = client = _client(access, self._inbox, will, context)
+        client._client.on_publish = self._note
+        try:
+            await client.__aenter__()
+        except BaseException as error:
+            # aiomqtt leaves the socket of an attempt that failed open, and its reader in the loop.
+            client._client.disconnect()
+            if isinstance(error, aiomqtt.MqttError):
+                raise broker_error(access, error) from error
+            raise
+
+    async def close(self) -> None:
+        """Disconnects, so that the last will is forgotten."""
+        self._fail(BrokerError(f"{self.access.where}: disconnected"))
+        with suppress(aiomqtt.MqttError):
+            await self._client.__aexit__(None, None, None)
+
+    async def subscribe(self, *topics: str) -> None:
+        """Subscribes to topics; raises BrokerError, NotAllowed where the broker refuses one."""
+        try:
+            codes = await self._client.subscribe([(topic, QOS) for topic in topics])
+        except aiomqtt.MqttError as error:
+            raise broker_error(self.access, error) from error
+        for topic, code in zip(topics, codes, strict=True):
+            if isinstance(code, ReasonCode) and code.value >= _REFUSAL:
+                raise self._refused("read", topic, code)
+
+    async def publish(
+        self, topic: str, payload: bytes, properties: Properties | None = None, *, retain: bool = False
+    ) -> bool:
+        """Publishes and waits for the broker's answer: whether anybody has subscribed.
+
+        Raises BrokerError, NotAllowed where the broker refuses.
+        """
+        async with self._calls:
+            sent = self._client._client.publish(topic, payload, QOS, retain, properties)
+            if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                raise BrokerError(f"{self.access.where}: {error_string(sent.rc).lower().rstrip('.')}")
+            code = await self._answer(sent.mid)
+        if code.value >= _REFUSAL:
+            raise self._refused("publish on", topic, code)
+        return code.value != _NOBODY
+
+    async def next(self) -> aiomqtt.Message:
+        """The next message; raises BrokerError when the connection breaks."""
+        try:
+            return await anext(self._client.messages)
+        except aiomqtt.MqttError as error:
+            broken = broker_error(self.access, error)
+            self._fail(broken)
+            raise broken from error
+
+    async def _answer(self, number: int) -> ReasonCode:
+        answer: asyncio.Future[ReasonCode] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await answer
+        except TimeoutError:
+            raise BrokerError(f"{self.access.where}: no answer within {TIMEOUT_S:g} s") from None
+        finally:
+            del self._answers[number]
+
+    def _note(self, client: object, data: object, number: int, code: ReasonCode, properties: object) -> None:
+        answer = self._answers.get(number)
+        if answer is not None and not answer.done():
+            answer.set_result(code)
+
+    def _fail(self, error: BrokerError) -> None:
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(error)
+
+    def _refused(self, what: str, topic: str, code: ReasonCode) -> NotAllowed:
+        who = f"{self.access.where}: refuses user {self.access.user!r}"
+        return NotAllowed(f"{who} to {what} {topic}: {str(code).lower()}")
+
+
+class _Inbox(asyncio.Queue[aiomqtt.Message]):
+    """What has come and waits; what finds no room is counted."""
 
     def __init__(self, most: int) -> None:
         super().__init__(most)
         self.discarded = 0
-        self.answer: ReasonCode | None = None
 
     def put_nowait(self, item: aiomqtt.Message) -> None:
         """Takes a message, or counts it as discarded."""
@@ -79,36 +182,24 @@ class Inbox(asyncio.Queue[aiomqtt.Message]):
 
 @asynccontextmanager
 async def connected(
-    access: Access, inbox: Inbox, will: aiomqtt.Will | None = None
-) -> AsyncIterator[aiomqtt.Client]:
-    """A client that has connected, and that disconnects at the end; raises BrokerError.
-
-    The broker keeps its session while it is away.
-    """
-    context = await asyncio.to_thread(_tls_context, access) if access.tls else None
-    client = _client(access, inbox, will, context)
+    access: Access, most_waiting: int, will: aiomqtt.Will | None = None
+) -> AsyncIterator[Connection]:
+    """A connection that is closed at the end; raises BrokerError."""
+    connection = Connection(access, most_waiting)
+    await connection.open(will)
     try:
-        await client.__aenter__()
-    except BaseException as error:
-        # aiomqtt leaves the socket of an attempt that failed open, and its reader in the loop.
-        client._client.disconnect()
-        if isinstance(error, aiomqtt.MqttError):
-            raise broker_error(access, error) from error
-        raise
-    try:
-        yield client
+        yield connection
     finally:
-        with suppress(aiomqtt.MqttError):
-            await client.__aexit__(None, None, None)
+        await connection.close()
 
 
 def _client(
-    access: Access, inbox: Inbox, will: aiomqtt.Will | None, context: ssl.SSLContext | None
+    access: Access, inbox: _Inbox, will: aiomqtt.Will | None, context: ssl.SSLContext | None
 ) -> aiomqtt.Client:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = SESSION_S
     making: Any = lambda maxsize: inbox  # noqa: E731 - aiomqtt takes a class and calls it once
-    client = aiomqtt.Client(
+    return aiomqtt.Client(
         access.host,
         access.port,
         identifier=access.user,
@@ -120,20 +211,11 @@ def _client(
         queue_type=making,
         timeout=TIMEOUT_S,
         keepalive=KEEPALIVE_S,
-        max_concurrent_outgoing_calls=MOST_CALLS,
         max_inflight_messages=MOST_CALLS,
         tls_context=context,
         will=will,
         logger=_silent,
     )
-    client.pending_calls_threshold = MOST_CALLS
-
-    def note(*said: Any) -> None:
-        inbox.answer = said[3]
-        client._on_publish(*said)
-
-    client._client.on_publish = note
-    return client
 
 
 def broker_error(access: Access, error: aiomqtt.MqttError) -> BrokerError:
@@ -148,42 +230,6 @@ def broker_error(access: Access, error: aiomqtt.MqttError) -> BrokerError:
     if isinstance(cause, aiomqtt.MqttError):
         return broker_error(access, cause)
     return BrokerError(f"{access.where}: {error}")
-
-
-async def subscribe(client: aiomqtt.Client, access: Access, *topics: str) -> None:
-    """Subscribes to topics; raises BrokerError, also where the broker refuses one."""
-    try:
-        codes = await client.subscribe([(topic, QOS) for topic in topics])
-    except aiomqtt.MqttError as error:
-        raise broker_error(access, error) from error
-    for topic, code in zip(topics, codes, strict=True):
-        if isinstance(code, ReasonCode) and code.value >= _REFUSAL:
-            raise BrokerError(
-                f"{access.where}: refuses user {access.user!r} to read {topic}: {str(code).lower()}"
-            )
-
-
-async def publish(
-    client: aiomqtt.Client,
-    access: Access,
-    inbox: Inbox,
-    topic: str,
-    payload: bytes,
-    properties: Properties | None = None,
-    *,
-    retain: bool = False,
-) -> bool:
-    """Publishes and waits for the broker's answer: whether anybody has subscribed; raises BrokerError."""
-    try:
-        await client.publish(topic, payload, QOS, retain, properties)
-    except aiomqtt.MqttError as error:
-        raise broker_error(access, error) from error
-    code = inbox.answer
-    if code is not None and code.value >= _REFUSAL:
-        raise BrokerError(
-            f"{access.where}: refuses user {access.user!r} to publish on {topic}: {str(code).lower()}"
-        )
-    return code is None or code.value != _NOBODY
 
 
 def publication(session_id: bytes = b"", *, of_use_s: int = MESSAGE_S, answer_at: str = "") -> Properties:

@@ -14,7 +14,7 @@ KEEPALIVE_S = 10
 """A client that is silent for one and a half times as long is taken for gone by the broker."""
 
 HELLO_S, MESSAGE_S = 10, 60
-"""How long a Hello, and anything else, is of use: the broker throws away what waited longer."""
+"""How long a Hello or a heartbeat, and anything else, is of use: the broker discards what waited longer."""
 
 
 def up(agent_id: str) -> str:

@@ -5,26 +5,15 @@ meant for another, is passed over. aiomqtt does not reconnect: each session has 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from secrets import token_bytes
 
 import aiomqtt
 from google.protobuf.message import DecodeError
 
 from faultline import topics
-from faultline.mqtt import (
-    Access,
-    BrokerError,
-    Inbox,
-    answer_of,
-    broker_error,
-    connected,
-    publication,
-    publish,
-    session_of,
-    subscribe,
-)
+from faultline.mqtt import Access, BrokerError, Connection, answer_of, publication, session_of
 from faultline.v1 import session_pb2
 from faultline_agent.uplinks import wire
 from faultline_agent.uplinks.uplink import Evidence, Heartbeat, Hello, Order, Session, UplinkError, Welcome
@@ -52,7 +41,7 @@ class MqttUplink:
             way.tls.certificate,
             way.tls.key,
         )
-        self._open = AsyncExitStack()
+        self._line: Line | None = None
 
     @classmethod
     def open(cls, way: Way) -> "MqttUplink":
@@ -62,15 +51,11 @@ class MqttUplink:
     async def connect(self, hello: Hello) -> Session:
         """Connects to the broker, says Hello and waits for the Welcome; raises UplinkError."""
         await self.close()
-        async with AsyncExitStack() as opened:
-            line = Line(self._access, self._agent_id)
-            try:
-                await opened.enter_async_context(line)
-                session = await self._greet(line, hello)
-            except BrokerError as error:
-                raise UplinkError(str(error), permanent=error.permanent) from error
-            self._open = opened.pop_all()
-        return session
+        line = Line(self._access, self._agent_id)
+        with _as_uplink():
+            await line.open()
+        self._line = line
+        return await self._greet(line, hello)
 
     async def _greet(self, line: "Line", hello: Hello) -> Session:
         where = topics.up(self._agent_id)
@@ -87,62 +72,68 @@ class MqttUplink:
 
     async def close(self) -> None:
         """Closes the connection; safe twice."""
-        await self._open.aclose()
+        line, self._line = self._line, None
+        if line is not None:
+            await line.close()
 
 
 class Line:
     """One connection to the broker, for one session."""
 
     def __init__(self, access: Access, agent_id: str) -> None:
-        self._access = access
         self._agent_id = agent_id
         self._session_id = token_bytes(16)
-        self._inbox = Inbox(MOST_WAITING)
-        self._opened = AsyncExitStack()
-        self._client: aiomqtt.Client
+        self._connection = Connection(access, MOST_WAITING)
 
-    async def __aenter__(self) -> "Line":
+    async def open(self) -> None:
         """Connects and subscribes; raises BrokerError."""
         leave = wire.leave_message().SerializeToString()
-        will = aiomqtt.Will(
-            topics.last(self._agent_id), leave, topics.QOS, False, publication(self._session_id)
+        properties = publication(self._session_id)
+        await self._connection.open(
+            aiomqtt.Will(topics.last(self._agent_id), leave, topics.QOS, False, properties)
         )
-        async with AsyncExitStack() as opened:
-            self._client = await opened.enter_async_context(connected(self._access, self._inbox, will))
-            await subscribe(self._client, self._access, topics.down(self._agent_id))
-            self._opened = opened.pop_all()
-        return self
+        await self._connection.subscribe(topics.down(self._agent_id))
 
-    async def __aexit__(self, *_: object) -> None:
-        """Disconnects."""
-        await self._opened.aclose()
+    async def close(self) -> None:
+        """Disconnects; safe twice."""
+        await self._connection.close()
 
     async def say(
         self, topic: str, message: session_pb2.AgentMessage, *, of_use_s: int = topics.MESSAGE_S
     ) -> None:
         """Publishes a message and waits until the broker has it; raises UplinkError."""
         properties = publication(self._session_id, of_use_s=of_use_s)
-        payload = message.SerializeToString()
-        try:
-            heard = await publish(self._client, self._access, self._inbox, topic, payload, properties)
-        except BrokerError as error:
-            raise UplinkError(str(error)) from error
+        with _as_uplink():
+            heard = await self._connection.publish(topic, message.SerializeToString(), properties)
         if not heard:
-            raise UplinkError(f"{self._access.where}: no collector has subscribed to {topic}")
+            raise UplinkError(f"{self._connection.access.where}: no collector has subscribed to {topic}")
 
     async def hear(self) -> tuple[str, session_pb2.CollectorMessage]:
         """The next message of this session, and where its answer goes; raises UplinkError."""
-        try:
-            async for message in self._client.messages:
-                if self._inbox.discarded:
-                    raise UplinkError(f"{self._access.where}: orders come faster than they are taken")
-                if session_of(message) == self._session_id:
-                    return answer_of(message), session_pb2.CollectorMessage.FromString(message.payload)
-        except aiomqtt.MqttError as error:
-            raise UplinkError(str(broker_error(self._access, error))) from error
-        except DecodeError as error:
-            raise UplinkError(f"{self._access.where}: a collector says what cannot be read") from error
-        raise AssertionError("aiomqtt's messages never end")
+        where = self._connection.access.where
+        with _as_uplink():
+            message = await self._connection.next()
+            while session_of(message) != self._session_id:
+                message = await self._connection.next()
+        if self._connection.discarded:
+            raise UplinkError(f"{where}: orders come faster than they are taken")
+        return answer_of(message), _read(message.payload, where)
+
+
+@contextmanager
+def _as_uplink() -> Iterator[None]:
+    """What went wrong with the broker, as the seam has it."""
+    try:
+        yield
+    except BrokerError as error:
+        raise UplinkError(str(error), permanent=error.permanent) from error
+
+
+def _read(payload: bytes, where: str) -> session_pb2.CollectorMessage:
+    try:
+        return session_pb2.CollectorMessage.FromString(payload)
+    except DecodeError as error:
+        raise UplinkError(f"{where}: a collector says what cannot be read") from error
 
 
 class MqttSession:
@@ -160,7 +151,7 @@ class MqttSession:
 
     async def send_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Sends a sign of life; raises UplinkError."""
-        await self._send(wire.heartbeat_message(heartbeat))
+        await self._send(wire.heartbeat_message(heartbeat), of_use_s=topics.HELLO_S)
 
     async def send_evidence(self, evidence: Evidence) -> None:
         """Sends proof; raises UplinkError."""
@@ -185,9 +176,9 @@ class MqttSession:
             with suppress(UplinkError, TimeoutError):
                 async with asyncio.timeout(0.2):
                     await self._line.say(self._topic, wire.leave_message())
-        await self._line.__aexit__()
+        await self._line.close()
 
-    async def _send(self, message: session_pb2.AgentMessage) -> None:
+    async def _send(self, message: session_pb2.AgentMessage, *, of_use_s: int = topics.MESSAGE_S) -> None:
         if self._ended is not None:
             raise self._ended
-        await self._line.say(self._topic, message)
+        await self._line.say(self._topic, message, of_use_s=of_use_s)

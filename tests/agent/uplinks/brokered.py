@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import aiomqtt
 
 from faultline import topics
-from faultline.mqtt import Access, Inbox, connected, publication, session_of, subscribe
+from faultline.mqtt import Access, Connection, connected, publication, session_of
 from faultline.ranges import Ranges
 from faultline.v1 import session_pb2
 from faultline_agent.uplinks.mqtt import MqttUplink
@@ -42,21 +42,21 @@ class MqttEnd(WireEnd):
         """The agent's way there."""
         return uplink_to(self.broker)
 
-    async def serve(self, client: aiomqtt.Client) -> None:
+    async def serve(self, connection: Connection) -> None:
         """Answers until cancelled."""
         try:
-            async for message in client.messages:
-                self._sort(client, message)
+            while True:
+                self._sort(connection, await connection.next())
         finally:
             for task in self._tasks:
                 task.cancel()
 
-    def _sort(self, client: aiomqtt.Client, message: aiomqtt.Message) -> None:
+    def _sort(self, connection: Connection, message: aiomqtt.Message) -> None:
         read = session_pb2.AgentMessage.FromString(message.payload)
         session_id, is_hello = session_of(message), read.WhichOneof("body") == "hello"
         if is_hello:
             talk = self._talks[session_id] = Talk(session_id)
-            task = asyncio.create_task(self._tell(client, topics.speaker(str(message.topic)), talk))
+            task = asyncio.create_task(self._tell(connection, topics.speaker(str(message.topic)), talk))
             self._tasks.add(task)
         if is_hello and self.refusal is not None:
             end = session_pb2.End(reason=str(self.refusal), permanent=self.refusal.permanent)
@@ -65,7 +65,7 @@ class MqttEnd(WireEnd):
             talk = self._talks[session_id]
             talk.held = self._hear(read, talk.held, talk.says)
 
-    async def _tell(self, client: aiomqtt.Client, agent_id: str, talk: Talk) -> None:
+    async def _tell(self, connection: Connection, agent_id: str, talk: Talk) -> None:
         self._says.append(talk.says)
         said: object = session_pb2.CollectorMessage()
         while isinstance(said, session_pb2.CollectorMessage):
@@ -76,7 +76,7 @@ class MqttEnd(WireEnd):
                 told = session_pb2.CollectorMessage(end=end)
             properties = publication(talk.session_id, answer_at=topics.up_at(agent_id, COLLECTOR))
             payload = told.SerializeToString()
-            await client.publish(topics.down(agent_id), payload, topics.QOS, properties=properties)
+            await connection.publish(topics.down(agent_id), payload, properties)
         self._says.remove(talk.says)
         del self._talks[talk.session_id]
 
@@ -92,9 +92,9 @@ async def mqtt_end(broker: Mosquitto) -> AsyncIterator[MqttEnd]:
     """A collector that has subscribed at the broker."""
     access = Access(broker.host, broker.plain_port, COLLECTOR, broker.password(COLLECTOR))
     end = MqttEnd(broker)
-    async with connected(access, Inbox(1_000)) as client:
-        await subscribe(client, access, *topics.heard_by(COLLECTOR))
-        serving = asyncio.create_task(end.serve(client))
+    async with connected(access, 1_000) as connection:
+        await connection.subscribe(*topics.heard_by(COLLECTOR))
+        serving = asyncio.create_task(end.serve(connection))
         try:
             yield end
         finally:

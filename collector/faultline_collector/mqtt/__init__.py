@@ -1,0 +1,1 @@
+"""The second carrier: agents and events by way of an MQTT 5 broker."""
