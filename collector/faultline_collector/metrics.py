@@ -36,6 +36,13 @@ class Metrics:
         self.spool_results = Gauge(
             "faultline_agent_spool_results", "Unacknowledged results of the fleet", registry=own
         )
+        self.broker_connected = Gauge("faultline_broker_connected", "Connected to the broker", registry=own)
+        self.broker_breaks = Counter(
+            "faultline_broker_breaks", "Connections to the broker that broke or failed", registry=own
+        )
+        self.mqtt_dropped = Counter(
+            "faultline_mqtt_dropped_messages", "Messages of agents not heard", ["reason"], registry=own
+        )
         self.event_streams = Gauge("faultline_event_streams", "Open SSE streams", registry=own)
         self.event_drops = Counter("faultline_event_drops", "Events dropped for slow readers", registry=own)
 
