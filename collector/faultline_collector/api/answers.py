@@ -254,13 +254,4 @@ def outage_answer(outage: Outage) -> OutageAnswer:
 
 def target_answer(target: Target) -> TargetAnswer:
     """A target without its settings."""
-    return TargetAnswer(
-        id=target.id,
-        service=target.service,
-        component=target.component,
-        provider=target.provider,
-        kind=target.kind,
-        interval_s=target.interval_s,
-        home_region=target.home_region,
-        regions=list(target.regions),
-    )
+    return TargetAnswer.model_validate(target, from_attributes=True)

@@ -173,12 +173,7 @@ def _by(agents: Iterable[Agent], name: str) -> dict[object, list[Agent]]:
 
 
 def _standing(standing: Standing) -> StandingAnswer:
-    return StandingAnswer(
-        region=standing.region,
-        health=standing.health,
-        agents_fresh=standing.agents_fresh,
-        agents_failing=standing.agents_failing,
-    )
+    return StandingAnswer.model_validate(standing, from_attributes=True)
 
 
 def live_agents(presences: Mapping[str, Presence], now_us: int) -> frozenset[str]:
