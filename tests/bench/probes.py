@@ -1,5 +1,6 @@
 """CPU a probe and timing error of HTTP probes, new connection each, beside Debian's blackbox_exporter.
 
+The agent's side is all that the agent does from schedule to result: each target is due once a second.
 One core runs what is measured, the other the server that answers after a known delay and, for blackbox, the
 client that asks it. The error is the measured first byte against the delay that the server really kept.
 Rounds alternate, and each figure is the median of its side's rounds. What is not good (GOOD below 100 %) was
@@ -17,9 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from time import perf_counter_ns
 from typing import cast
 
@@ -28,14 +31,28 @@ import pycurl
 import uvloop
 
 from faultline.outcomes import Outcome
+from faultline_agent.clocks import SystemClocks
+from faultline_agent.guard import LoadGuard
+from faultline_agent.log import Log, open_log
+from faultline_agent.outbox import Outbox
 from faultline_agent.probes.http import HttpProbe
 from faultline_agent.probes.tools import open_tools
+from faultline_agent.recorder import Recorder
+from faultline_agent.references import References
+from faultline_agent.results import Result
+from faultline_agent.runner import Runner
+from faultline_agent.schedule import Schedule
+from faultline_agent.uplinks.uplink import AssignedTarget
+from tests.agent.stage import open_spool, plain_encode
 from tests.bench.rows import Row
 
 RATES = (100, 1000)
 ROUNDS = 3
 SECONDS = 4
 WARM_UP = 1
+SETTLE_S = 1.2
+"""At the end, longer than a probe may take."""
+
 DELAY_S = 0.02
 ADDRESSES = [f"127.0.0.{i}" for i in range(1, 9)]
 """Where the server listens; one address alone runs out of ports, which rest for a minute after each probe."""
@@ -47,6 +64,15 @@ PROCESSING = re.compile(rb'phase="processing"\} (\S+)')
 
 Measured = dict[int, list[int]]
 """First bytes in microseconds by the number in the URL, in the order of its probes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one side used a probe, how many probes it was asked for, and the good ones' first bytes."""
+
+    cpu_us: float
+    asked: int
+    measured: Measured
 
 
 Figures = dict[tuple[str, str], float]
@@ -103,28 +129,61 @@ async def paced(rounds: int, rate: int, start: Callable[[int], Awaitable[None]])
     begin = loop.time()
     for i in range(rounds * rate):
         if (wait := begin + i / rate - loop.time()) > 0:
-            await asyncio.sleep(wait)
+            await asyncio.sleep(max(0.001, wait))  # the loop's clock ticks in milliseconds: less is a spin
         running.add(task := asyncio.ensure_future(start(i)))
         task.add_done_callback(running.discard)
     await asyncio.gather(*running)
 
 
-async def run_engine(port: int, rate: int) -> None:
-    """The agent's side: probes at `rate`, prints CPU seconds and the first bytes."""
-    measured: Measured = {}
-    targets = [HttpProbe(url=url_of(port, number)) for number in range(rate)]
+class Noted(Recorder):
+    """Takes results as the agent's own does, and keeps only what the bench wants to know."""
+
+    def __init__(self, outbox: Outbox, log: Log) -> None:
+        super().__init__(outbox, log)
+        self.measured: Measured = {}
+        self.results = 0
+
+    def record(self, result: Result) -> None:
+        self.results += 1
+        if result.outcome is Outcome.OK:
+            self.measured.setdefault(int(result.target_id), []).append(result.timings_us["first_byte"])
+
+
+@asynccontextmanager
+async def agent(folder: Path) -> AsyncIterator[tuple[Schedule, Runner, Noted]]:
+    """What an agent runs between its assignment and its spool."""
+    clocks, random, log = SystemClocks(), Random(), open_log(sys.stderr)
+    outbox = Outbox(open_spool(folder), plain_encode, clocks)
+    noted = Noted(outbox, log)
     async with open_tools() as tools:
+        references = References({}, tools, log, clocks, every_s=10.0)
+        schedule = Schedule("bench", random)
+        runner = Runner(schedule, LoadGuard(), references, noted, tools, log, clocks, random)
+        yield schedule, runner, noted
+    await outbox.close()
 
-        async def one(i: int) -> None:
-            number = i % rate
-            finding = await targets[number].run(tools, 5.0)
-            if finding.outcome is Outcome.OK:
-                measured.setdefault(number, []).append(finding.timings_us["first_byte"])
 
-        await paced(WARM_UP, rate, one)
-        before = _cpu_s()
-        await paced(SECONDS, rate, one)
-        print(json.dumps({"cpu_s": _cpu_s() - before, "measured": measured}))
+async def run_agent(port: int, rate: int) -> None:
+    """The agent's side: `rate` targets, each due once a second; prints CPU seconds, results, first bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with agent(Path(folder)) as (schedule, runner, noted):
+            running = asyncio.create_task(runner.run())
+            runner.take([_assigned(port, number) for number in range(rate)])
+            await asyncio.sleep(WARM_UP)
+            cpu_s, results = _cpu_s(), noted.results
+            await asyncio.sleep(SECONDS)
+            cpu_s, results = _cpu_s() - cpu_s, noted.results - results
+            runner.take([])
+            await asyncio.sleep(SETTLE_S)
+            running.cancel()
+            await asyncio.wait([running])
+    asked = noted.results + runner.tally.shed + schedule.missed
+    print(json.dumps({"cpu_us": cpu_s * 1e6 / results, "asked": asked, "measured": noted.measured}))
+
+
+def _assigned(port: int, number: int) -> tuple[AssignedTarget, HttpProbe]:
+    probe = HttpProbe(url=url_of(port, number))
+    return AssignedTarget(str(number), probe.kind, {"url": probe.url}, 1.0, 1.0), probe
 
 
 def _cpu_s() -> float:
@@ -132,13 +191,13 @@ def _cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def measure_engine(core: int, port: int, rate: int) -> tuple[float, Measured]:
-    done = subprocess.run(_child("engine", str(port), str(rate), core=core), check=True, capture_output=True)
+def measure_agent(core: int, port: int, rate: int) -> Side:
+    done = subprocess.run(_child("agent", str(port), str(rate), core=core), check=True, capture_output=True)
     said = json.loads(done.stdout)
-    return said["cpu_s"], _by_number(said["measured"])
+    return Side(said["cpu_us"], said["asked"], _by_number(said["measured"]))
 
 
-async def ask_blackbox(exporter: psutil.Process, at: str, port: int, rate: int) -> tuple[float, Measured]:
+async def ask_blackbox(exporter: psutil.Process, at: str, port: int, rate: int) -> Side:
     """The peer's side: asks for probes at `rate` over connections that stay open; only its CPU counts."""
     measured: Measured = {}
     async with pycurl.AsyncCurlMulti() as multi:
@@ -157,7 +216,8 @@ async def ask_blackbox(exporter: psutil.Process, at: str, port: int, rate: int) 
         await paced(WARM_UP, rate, one)
         before = sum(exporter.cpu_times()[:2])
         await paced(SECONDS, rate, one)
-        return sum(exporter.cpu_times()[:2]) - before, measured
+        cpu_s = sum(exporter.cpu_times()[:2]) - before
+    return Side(cpu_s * 1e6 / (rate * SECONDS), rate * (SECONDS + WARM_UP), measured)
 
 
 @contextmanager
@@ -210,13 +270,10 @@ def errors_ms(kept_us: Measured, measured: Measured) -> list[float]:
     return sorted(abs(seen - kept) / 1000 for pair in pairs for seen, kept in pair)
 
 
-def figures(cpu_s: float, rate: int, kept_us: Measured, measured: Measured) -> Figures:
-    errors = errors_ms(kept_us, measured)
-    good = sum(map(len, measured.values()))
-    found = {
-        CPU: cpu_s * 1e6 / (rate * SECONDS),
-        GOOD: 100 * good / (rate * (SECONDS + WARM_UP)),
-    }
+def figures(side: Side, kept_us: Measured) -> Figures:
+    errors = errors_ms(kept_us, side.measured)
+    good = sum(map(len, side.measured.values()))
+    found = {CPU: side.cpu_us, GOOD: 100 * good / side.asked}
     if errors:
         found["first_byte_error_p50", "ms"] = statistics.median(errors)
         found["first_byte_error_p99", "ms"] = errors[int(len(errors) * 0.99)]
@@ -225,14 +282,14 @@ def figures(cpu_s: float, rate: int, kept_us: Measured, measured: Measured) -> F
 
 def round_of_ours(rate: int, core: int, other: int) -> Figures:
     with target(other) as (port, kept_us):
-        cpu_s, measured = measure_engine(core, port, rate)
-    return figures(cpu_s, rate, kept_us, measured)
+        side = measure_agent(core, port, rate)
+    return figures(side, kept_us)
 
 
 def round_of_blackbox(rate: int, core: int, other: int) -> Figures:
     with target(other) as (port, kept_us), blackbox(core) as (exporter, at):
-        cpu_s, measured = uvloop.run(ask_blackbox(exporter, at, port, rate))
-    return figures(cpu_s, rate, kept_us, measured)
+        side = uvloop.run(ask_blackbox(exporter, at, port, rate))
+    return figures(side, kept_us)
 
 
 def measure(rate: int, core: int, other: int) -> list[Row]:
@@ -266,7 +323,7 @@ def _row(name: str, figure: tuple[str, str], value: float, peer_value: float | N
 
 
 def run() -> list[Row]:
-    """Every rate, the agent's engine and blackbox_exporter in turn."""
+    """Every rate, the agent and blackbox_exporter in turn."""
     cores = sorted(os.sched_getaffinity(0))
     core, other = cores[0], cores[-1]
     os.sched_setaffinity(0, {other})
@@ -278,4 +335,4 @@ def run() -> list[Row]:
 
 if __name__ == "__main__":
     mode, *numbers = sys.argv[1:]
-    uvloop.run(serve() if mode == "serve" else run_engine(int(numbers[0]), int(numbers[1])))
+    uvloop.run(serve() if mode == "serve" else run_agent(int(numbers[0]), int(numbers[1])))
