@@ -57,6 +57,8 @@ class LabOptions:
     """Whether results are kept in a real InfluxDB of the lab's own, else in DuckDB."""
     mqtt_share: float = 0.0
     """Which part of the agents comes over MQTT, through a real broker of the lab's own."""
+    outbox: Path | None = None
+    """Where the collector keeps what InfluxDB has not yet, else in the lab's folder."""
 
 
 class Lab:
@@ -65,7 +67,7 @@ class Lab:
     def __init__(self, options: LabOptions) -> None:
         self.options = options
         self.folder = options.folder.resolve()
-        self.servers = Servers(Wanted(options.influxdb, options.mqtt_share > 0), self.folder)
+        self.servers = Servers(Wanted(options.influxdb, options.mqtt_share > 0), self.folder, options.outbox)
         self._lock = _own(self.folder)
         self._claim = Claim()
         world = make_world(self._claim.block)

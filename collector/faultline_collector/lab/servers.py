@@ -38,9 +38,10 @@ class Wanted:
 class Servers:
     """Starts what is wanted; each may be ended and started again by its name."""
 
-    def __init__(self, wanted: Wanted, folder: Path) -> None:
+    def __init__(self, wanted: Wanted, folder: Path, outbox: Path | None = None) -> None:
         self.crew = Crew(folder)
         self._folder = folder / "servers"
+        self.outbox = outbox or self._folder / "outbox"
         self._token = secrets.token_urlsafe(24)
         self._collector_password = secrets.token_urlsafe(24)
         self._influxd = _program(find_influxd(), "influxd", "make influxd") if wanted.influxdb else None
@@ -63,11 +64,6 @@ class Servers:
     def influxdb(self) -> tuple[str, str, str, str]:
         """URL, organisation, bucket and token of InfluxDB."""
         return self.influxd_url, _ORGANISATION, _BUCKET, self._token
-
-    @property
-    def outbox(self) -> Path:
-        """Where the collector keeps what InfluxDB has not yet."""
-        return self._folder / "outbox"
 
     def settings(self) -> dict[str, Any]:
         """What the collector's configuration says of them."""
