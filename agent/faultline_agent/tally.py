@@ -17,7 +17,8 @@ class Tally:
 
     def note(self, finding: Finding) -> None:
         """Counts one result."""
-        self.outcomes[finding.outcome.word] = self.outcomes.get(finding.outcome.word, 0) + 1
+        word = finding.outcome.word
+        self.outcomes[word] = self.outcomes.get(word, 0) + 1
         if finding.outcome is Outcome.INCONCLUSIVE:
             self.inconclusive_in_a_row += 1
             self.inconclusive = finding.detail

@@ -151,7 +151,7 @@ class HttpProbe(Probe):
             return Outcome.INCONCLUSIVE, "the patterns took too long to be searched for"
 
     def _judge(self, answer: Answer) -> tuple[Outcome, str]:
-        if not any(answer.status == good or f"{answer.status // 100}xx" == good for good in self.statuses):
+        if answer.status not in self.statuses and f"{answer.status // 100}xx" not in self.statuses:
             wanted = " or ".join(str(good) for good in self.statuses)
             return Outcome.HTTP, f"status {answer.status}, expected {wanted}"
         if wrong := self._wrong_content(answer):
@@ -166,7 +166,7 @@ class HttpProbe(Probe):
             values = [value for each, value in answer.headers if each == name.lower()]
             if not any(found(pattern, value.encode()) for value in values):
                 return f"header {name}: {_brief(values[0]) if values else 'absent'}, expected {pattern!r}"
-        if self.body_contains.encode() not in answer.body:
+        if self.body_contains and self.body_contains.encode() not in answer.body:
             return f"the body does not contain {_brief(self.body_contains)}"
         if self.body_lacks and self.body_lacks.encode() in answer.body:
             return f"the body contains {_brief(self.body_lacks)}"

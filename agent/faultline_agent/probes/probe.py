@@ -1,7 +1,7 @@
 """What a probe is: settings that can be run against a target and give a finding."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -48,7 +48,7 @@ class Engine(Protocol):
     def borrow(self) -> pycurl.Curl:
         """Gives a handle as new; `give_back` ends the loan."""
 
-    async def perform(self, handle: pycurl.Curl) -> None:
+    def perform(self, handle: pycurl.Curl) -> Awaitable[None]:
         """Runs the handle's transfer; raises pycurl.error."""
 
     def give_back(self, handle: pycurl.Curl) -> None:

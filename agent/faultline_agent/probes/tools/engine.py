@@ -3,6 +3,7 @@
 import os
 import ssl
 from collections import deque
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pycurl
@@ -47,9 +48,9 @@ class CurlEngine:
             handle.setopt(pycurl.CAINFO, self._authorities)
         return handle
 
-    async def perform(self, handle: pycurl.Curl) -> None:
+    def perform(self, handle: pycurl.Curl) -> Awaitable[None]:
         """Runs the transfer; raises pycurl.error. A cancelled one is out of the multi handle by then."""
-        await self._transfers.perform(handle)
+        return self._transfers.perform(handle)
 
     def give_back(self, handle: pycurl.Curl) -> None:
         """Forgets all about the transfer and keeps the handle, unless there are enough."""

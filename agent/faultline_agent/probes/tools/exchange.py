@@ -195,11 +195,11 @@ class Exchange:
             lines = [f"{name}: {value}" for name, value in request.headers.items()]
             handle.setopt(pycurl.HTTPHEADER, lines)
         self._prepare_method(handle)
-        if self._pin is not None:
-            handle.setopt(pycurl.CONNECT_TO, [f"::{Endpoint(self._pin, self._place.port)}"])
-        else:
+        if self._pin is None:
             handle.setopt(pycurl.IPRESOLVE, _RESOLVE[wants.family])
             handle.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+        elif self._pin != self._place.host:
+            handle.setopt(pycurl.CONNECT_TO, [f"::{Endpoint(self._pin, self._place.port)}"])
         if self._secure:
             self._prepare_tls(handle)
         if wants.headers or self._tools.story:
@@ -259,7 +259,8 @@ class Exchange:
     def _finish(self, handle: pycurl.Curl) -> None:
         answer = self.answer
         answer.status = handle.getinfo(pycurl.RESPONSE_CODE)
-        answer.redirect = _text(handle.getinfo_raw(pycurl.REDIRECT_URL) or b"")
+        if 300 <= answer.status < 400:
+            answer.redirect = _text(handle.getinfo_raw(pycurl.REDIRECT_URL) or b"")
         if self._secure and (self._wants.certificate or self._tools.story):
             chain = handle.getinfo_raw(pycurl.INFO_CERTINFO)
             answer.certificate = {_text(name): _text(said) for name, said in chain[0]} if chain else {}
@@ -289,7 +290,7 @@ class Exchange:
             if not at:
                 return
             if phase == "connect":
-                watch.family = family_of(handle.getinfo(pycurl.PRIMARY_IP))
+                watch.family = family_of(self._pin or handle.getinfo(pycurl.PRIMARY_IP))
             if phase != "dns" or self._pin is None:
                 watch.add(phase, at - last)
             last = at

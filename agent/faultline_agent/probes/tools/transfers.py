@@ -29,12 +29,11 @@ class Transfers:
     def __init__(self) -> None:
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._note_due)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sockets = epoll()
         self._watched: set[int] = set()
         self._under_way: dict[pycurl.Curl, asyncio.Future[None]] = {}
-        self._due_s = self._wakes_s = math.inf
+        self._wakes_s = math.inf
         self._timer: asyncio.Handle | None = None
 
     async def perform(self, handle: pycurl.Curl) -> None:
@@ -84,11 +83,6 @@ class Transfers:
             self._watched.add(socket)
             self._sockets.register(socket, EVENTS[what])
 
-    def _note_due(self, after_ms: int) -> None:
-        """libcurl says when it wants to be called, come what may; it must not be called from here."""
-        assert self._loop is not None
-        self._due_s = math.inf if after_ms < 0 else self._loop.time() + after_ms / 1000
-
     def _on_ready(self, loop: asyncio.AbstractEventLoop) -> None:
         for socket, events in self._sockets.poll(0):
             mask = pycurl.CSELECT_IN * bool(events & READABLE) | pycurl.CSELECT_OUT * bool(events & WRITABLE)
@@ -97,9 +91,7 @@ class Transfers:
 
     def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer, self._wakes_s = None, math.inf
-        if self._due_s <= loop.time():
-            self._due_s = math.inf  # libcurl names its next time in the call
-            self._drive(pycurl.SOCKET_TIMEOUT, 0)
+        self._drive(pycurl.SOCKET_TIMEOUT, 0)
         self._rest(loop)
 
     def _drive(self, socket: int, mask: int) -> None:
@@ -123,10 +115,11 @@ class Transfers:
             ended.set_exception(error)
 
     def _rest(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Sees to it that libcurl is called in time."""
-        if self._due_s >= self._wakes_s:
+        """Sees to it that libcurl is called when its next time-out is due."""
+        after_ms = self._multi.timeout()
+        if after_ms < 0 or (due_s := loop.time() + after_ms / 1000) >= self._wakes_s:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._wakes_s = self._due_s
-        self._timer = loop.call_at(self._due_s, self._on_timer, loop)
+        self._wakes_s = due_s
+        self._timer = loop.call_at(due_s, self._on_timer, loop)
