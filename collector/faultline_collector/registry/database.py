@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from faultline_collector.registry.tables import Table
+from faultline_collector.registry.schema import NewerSchema, prepare
 
 BUSY_TIMEOUT_S = 15
 
@@ -19,15 +19,15 @@ class RegistryError(Exception):
 
 
 def open_engine(url: str) -> Engine:
-    """Connects to the database at `url` and makes the tables that are missing."""
+    """Connects to the database at `url` and makes its tables what this version knows."""
     if said := url_problem(url):
         raise RegistryError(said)
     place = make_url(url)
     engine = _sqlite(place) if place.get_backend_name() == "sqlite" else create_engine(place)
     try:
         with writing(engine).begin() as connection:
-            Table.metadata.create_all(connection)
-    except SQLAlchemyError as error:
+            prepare(connection)
+    except (SQLAlchemyError, NewerSchema) as error:
         engine.dispose()
         raise RegistryError(f"the registry {_shown(place)} cannot be opened: {_reason(error)}") from error
     return engine
@@ -63,7 +63,7 @@ def _shown(place: URL) -> str:
     return place.render_as_string(hide_password=True)
 
 
-def _reason(error: SQLAlchemyError) -> str:
+def _reason(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 

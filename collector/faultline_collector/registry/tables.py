@@ -16,6 +16,14 @@ class Table(DeclarativeBase):
     type_annotation_map = {int: BigInteger, list[str]: JSON, list[int]: JSON, dict[str, Any]: JSON}  # noqa: RUF012
 
 
+class SchemaRow(Table):
+    """The version of these tables, in the only row."""
+
+    __tablename__ = "schema_version"
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
 class RegionRow(Table):
     """Where agents stand."""
 
