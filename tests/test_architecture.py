@@ -98,6 +98,7 @@ def test_every_setting_says_what_it_does(model: type[BaseModel]) -> None:
         pytest.param("scripts.settings", id="docs/settings.md"),
         pytest.param("faultline_agent.probes.schema", id="probe kinds' schema"),
         pytest.param("faultline_collector.config", id="collector's schema"),
+        pytest.param("faultline_collector.mqtt.events", id="events' schema"),
         pytest.param("faultline_collector.api.openapi", id="openapi.json"),
         pytest.param("faultline_collector.notify.document", id="notice.schema.json"),
     ],

@@ -25,6 +25,7 @@ from faultline_collector.ingest.writer import Writer
 from faultline_collector.judge import Judge
 from faultline_collector.listening import WebServer
 from faultline_collector.metrics import Metrics
+from faultline_collector.mqtt.brokered import open_brokered
 from faultline_collector.notify.office import open_courier
 from faultline_collector.presence import Presences
 from faultline_collector.program import Program, now_us
@@ -64,9 +65,23 @@ def build(config: CollectorConfig, path: Path, store: Store, registry: Registry)
     roster.changed += [writer.refit, intake.refit, judge.refit, lambda _: tokens.forget()]
     courier = open_courier(registry, roster, metrics, now_us)
     history = History(board, store, registry)
-    agents = AgentsServicer(Reception(intake, metrics, roster.refresh), tokens)
+    reception = Reception(intake, metrics, roster.refresh)
+    brokered = open_brokered(config.broker, reception, lambda: board.shown, metrics)
+    agents = AgentsServicer(reception, tokens)
     server = Server(agents, [QueryServicer(board, history).register])
     web = WebServer(web_app(board, history, metrics, health), config.listen.web)
     return Program(
-        store, registry, health, board, detector, judge, writer, intake, roster, server, web, courier
+        store,
+        registry,
+        health,
+        board,
+        detector,
+        judge,
+        writer,
+        intake,
+        roster,
+        server,
+        web,
+        brokered,
+        courier,
     )

@@ -14,6 +14,7 @@ from faultline.durations import Duration
 from faultline_collector.config_checks import cross_problems
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.fleet import Fleet, Network, Provider, Region, Service, Target
+from faultline_collector.mqtt.settings import BrokerSettings
 from faultline_collector.notify.settings import NotifySettings
 
 _FAMILIES = {"4": 4, "6": 6}
@@ -132,6 +133,9 @@ class CollectorConfig(Settings):
         "sqlite:////var/lib/faultline/registry.db"
     )
     listen: ListenSettings = ListenSettings()
+    broker: Annotated[
+        BrokerSettings | None, Field(description="an MQTT 5 broker by which agents may come; none: no MQTT")
+    ] = None
     retention: RetentionSettings = RetentionSettings()
     regions: Annotated[tuple[RegionSettings, ...], _at_least_one("where agents stand")]
     networks: Annotated[

@@ -43,6 +43,7 @@ class Metrics:
         self.mqtt_dropped = Counter(
             "faultline_mqtt_dropped_messages", "Messages of agents not heard", ["reason"], registry=own
         )
+        self.mqtt_events = Counter("faultline_mqtt_events", "Events published at the broker", registry=own)
         self.event_streams = Gauge("faultline_event_streams", "Open SSE streams", registry=own)
         self.event_drops = Counter("faultline_event_drops", "Events dropped for slow readers", registry=own)
 

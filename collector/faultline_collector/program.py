@@ -14,6 +14,7 @@ from faultline_collector.ingest.server import Server, TlsFiles
 from faultline_collector.ingest.writer import Writer
 from faultline_collector.judge import Judge, every_second
 from faultline_collector.listening import WebServer
+from faultline_collector.mqtt.brokered import Brokered
 from faultline_collector.notify.courier import Courier
 from faultline_collector.rebuild import rebuild
 from faultline_collector.registry.registry import Registry
@@ -42,6 +43,7 @@ class Program:
     roster: Roster
     server: Server
     web: WebServer
+    brokered: Brokered
     courier: Courier
 
     async def run(self, stop: asyncio.Event, again: asyncio.Event, announce: Callable[[str], None]) -> None:
@@ -54,6 +56,7 @@ class Program:
             endless = [
                 tasks.create_task(every_second(self._tick, now_us, time.monotonic)),
                 tasks.create_task(self.courier.run()),
+                tasks.create_task(self.brokered.run()),
                 tasks.create_task(self.roster.keep()),
                 tasks.create_task(self.roster.reload_on(again)),
                 tasks.create_task(keep_up(self.store, self._kept, now_us)),
@@ -84,6 +87,7 @@ class Program:
         await self.judge.tick(at_us)
         self.health.ticked_us = self.judge.ticked_us
         self.health.store_problem = self.writer.problem
+        self.health.broker_problem = self.brokered.problem
 
     def _kept(self) -> Kept:
         retention = self.roster.config.retention
@@ -94,7 +98,7 @@ class Program:
         self.board.close()
         self.web.stop()
         self.intake.drain()
-        await self.server.stop(_GRACE_S)
+        await asyncio.gather(self.server.stop(_GRACE_S), self.brokered.stop(_GRACE_S))
         self.writer.close()
         await asyncio.wait([writing], timeout=_GRACE_S)
         writing.cancel()

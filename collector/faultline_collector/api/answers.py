@@ -233,10 +233,11 @@ class ResultAnswer(Answer):
 
 
 class HealthAnswer(Answer):
-    """Whether the collector does its work."""
+    """Whether the collector does its work; without its `broker` it does, but for agents that come by it."""
 
     ok: bool
     problem: str
+    broker: str
 
 
 class ErrorAnswer(Answer):

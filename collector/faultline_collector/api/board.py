@@ -72,6 +72,11 @@ class Board:
         return self._picture.open_outages
 
     @property
+    def shown(self) -> tuple[StateAnswer | None, Fleet]:
+        """What the map shows, and of what fleet."""
+        return self._last, self._picture.fleet
+
+    @property
     def state(self) -> Prepared:
         """The map's bytes."""
         return self._state

@@ -122,7 +122,9 @@ async def _metrics(api: Api, request: Request, _: Question) -> Response:
 
 async def _healthz(api: Api, request: Request, _: Question) -> Response:
     problem = api.health.problem(api.clock())
-    body = answers.HealthAnswer(ok=not problem, problem=problem).model_dump_json()
+    body = answers.HealthAnswer(
+        ok=not problem, problem=problem, broker=api.health.broker_problem
+    ).model_dump_json()
     return Response(body, 503 if problem else 200, {"Cache-Control": "no-store"}, JSON)
 
 

@@ -8,10 +8,14 @@ MOST_TICK_AGE_US = 10_000_000
 
 @dataclass(slots=True)
 class Health:
-    """What the app notes as it goes: the last tick, and what is wrong with the store, in one sentence."""
+    """What the app notes as it goes: the last tick, and what is wrong with store and broker, in one sentence.
+
+    Without its broker the collector goes on: agents spool, and those over gRPC notice nothing.
+    """
 
     ticked_us: int = 0
     store_problem: str = ""
+    broker_problem: str = ""
 
     def problem(self, now_us: int) -> str:
         """What is wrong, in one sentence; empty when all is well."""

@@ -29,7 +29,7 @@ class Hearing:
     """
 
     topics: tuple[str, ...]
-    prefix: str
+    prefix: str | tuple[str, ...]
     take: Callable[[aiomqtt.Message], None]
     again: Callable[[], None] = lambda: None
 
