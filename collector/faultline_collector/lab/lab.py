@@ -34,7 +34,7 @@ Progress = Callable[[str], None]
 """Takes one line about how far a start is."""
 
 _LOCK = "lab.lock"
-_COLLECTOR_DEADLINE_S = 30.0
+_COLLECTOR_DEADLINE_S = 60.0
 _FLEET_DEADLINE_S = 120.0
 _STARTING_AT_ONCE = 2 * (os.cpu_count() or 1)
 _POLL_S = 0.1
