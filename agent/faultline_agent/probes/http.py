@@ -14,8 +14,9 @@ from faultline.outcomes import Outcome
 from faultline_agent.probes.probe import Finding, Probe, ProbeFailed, Tools
 from faultline_agent.probes.tools import sockets
 from faultline_agent.probes.tools.endpoints import Family, literal
-from faultline_agent.probes.tools.exchange import Answer, Exchange, Request, Wants, place
+from faultline_agent.probes.tools.exchange import Answer, Exchange, Wants
 from faultline_agent.probes.tools.patterns import compiled, found
+from faultline_agent.probes.tools.request import Request, place
 from faultline_agent.probes.tools.resolve import addresses
 from faultline_agent.probes.tools.stopwatch import Stopwatch, concluded
 

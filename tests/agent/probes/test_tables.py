@@ -17,7 +17,8 @@ from faultline.columns import MAX_DETAIL_LENGTH, TIMING_NAME, TOTAL
 from faultline.outcomes import Outcome
 from faultline_agent.probes import PROBES
 from faultline_agent.probes.probe import Probe
-from faultline_agent.probes.tools import exchange, resolve, sockets
+from faultline_agent.probes.tools import codes as libcurl
+from faultline_agent.probes.tools import resolve, sockets
 from faultline_agent.probes.tools.stopwatch import LATE
 
 OTHER_PROTOCOLS = re.compile("E_(MULTI|FTP|TFTP|LDAP|TELNET|RTSP|SSH|FILE|REMOTE|QUOTE|CHUNK|CONV)_?")
@@ -51,7 +52,7 @@ NEVER = {
 def test_every_code_of_libcurl_is_mapped_or_explained() -> None:
     """A new libcurl with a new code makes this fail."""
     codes = {name for name in dir(pycurl) if name.startswith("E_") and not OTHER_PROTOCOLS.match(name)}
-    unmapped = {name for name in codes if getattr(pycurl, name) not in exchange.CODES}
+    unmapped = {name for name in codes if getattr(pycurl, name) not in libcurl.CODES}
     assert unmapped - set(NEVER) == set()
     assert set(NEVER) - codes == set()
 
@@ -115,5 +116,5 @@ def test_timings_have_names_that_the_wire_takes_and_sentences_for_being_late(pro
 
 def test_sentences_fit_the_wire() -> None:
     """No mapped sentence comes near the bound."""
-    said = [text for table in (exchange.CODES, sockets.ERRNOS, resolve.ERRORS) for _, text in table.values()]
+    said = [text for table in (libcurl.CODES, sockets.ERRNOS, resolve.ERRORS) for _, text in table.values()]
     assert max(len(text) for text in said) < MAX_DETAIL_LENGTH / 2
