@@ -54,7 +54,7 @@ async def resolving_tools(names: NameServer) -> AsyncIterator[ProbeTools]:
 
 @pytest.fixture(scope="session")
 def six() -> str:
-    """The IPv6 loopback address; skips where there is none."""
+    """The IPv6 loopback address; skips where the kernel has none (in CI a failure: tests/skips.py)."""
     with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
         probe.bind(("::1", 0))
         return "::1"
