@@ -108,6 +108,8 @@ def added(parts: Sequence[Summary]) -> Summary:
     """The sum of summaries of one query that have no minute in common."""
     if not parts:
         return empty_summary()
+    if len(parts) == 1:
+        return parts[0]
     groups = tuple(sorted({name for part in parts for name in part.groups}))
     regions = tuple(sorted({name for part in parts for name in part.regions}))
     items, binned = [], []
@@ -142,18 +144,12 @@ class _Names:
         regions = {name: code for code, name in enumerate(self.regions)}
         region = np.array([regions[p.region] if query.by_region else 0 for p in self._places], np.int64)
         asn = np.array([p.asn if query.by_network else 0 for p in self._places], np.int64)
-        wanted = np.array([_selects(query, p) for p in self._places], np.bool_)
+        wanted = np.array([query.selects(p.region, p.asn) for p in self._places], np.bool_)
         keep: Mask = (group >= 0) & wanted[place]
         if query.families is not None:
             keep &= np.isin(family, sorted(query.families))
         families = family.astype(np.int64) if query.by_family else np.zeros(len(family), np.int64)
         return (group, region[place], asn[place], families), keep
-
-
-def _selects(query: SummaryQuery, place: Place) -> bool:
-    return (query.regions is None or place.region in query.regions) and (
-        query.asns is None or place.asn in query.asns
-    )
 
 
 def _at(keys: tuple[Int64, ...], index: npt.NDArray[Any]) -> tuple[Int64, ...]:

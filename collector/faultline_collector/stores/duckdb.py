@@ -1,13 +1,15 @@
 """`duckdb://PATH`: results in one file, one table a day, ranges in the same transaction.
 
-Sources (agent, spool) and targets are whole numbers into small tables; details stand in the table of the day,
-where DuckDB packs repeated texts itself and from where they go with the day. A file belongs to one process.
+Sources (agent, spool, place) and targets are whole numbers into small tables; details stand in the table of
+the day, where DuckDB packs repeated texts itself and from where they go with the day. Roll-ups follow as
+upkeep (`daily/folding.py`): a question adds what is not folded yet. A file belongs to one process.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
+from time import time_ns
 
 import duckdb
 import numpy as np
@@ -15,14 +17,17 @@ import numpy as np
 from faultline.ranges import Ranges
 from faultline_collector.fleet import Fleet
 from faultline_collector.results import ResultBatch, Source, empty_batch
-from faultline_collector.stores.counting import answer
+from faultline_collector.stores.counting import added
 from faultline_collector.stores.daily import rows, tables
+from faultline_collector.stores.daily.asking import Asking, names_of
 from faultline_collector.stores.daily.file import DuckdbFile
-from faultline_collector.stores.daily.keys import Keys
+from faultline_collector.stores.daily.folding import SCHEMA as FOLDING
+from faultline_collector.stores.daily.folding import Folding, read_state
+from faultline_collector.stores.daily.keys import Keys, Words
 from faultline_collector.stores.ledger import Ledger, merged
+from faultline_collector.stores.options import StoreOptions
 from faultline_collector.stores.order import (
-    DAY_US,
-    LONG_AGO_US,
+    FOREVER_US,
     PAGE_RESULTS,
     days_of,
     kept_timings,
@@ -30,25 +35,29 @@ from faultline_collector.stores.order import (
     newest,
     pages,
 )
-from faultline_collector.stores.places import NOWHERE, Place, PlacedResults, places_of
+from faultline_collector.stores.places import NOWHERE, Place, places_of
 from faultline_collector.stores.plan import plan
-from faultline_collector.stores.rollups import Cells, fold
 from faultline_collector.stores.store import ReceivedRange, ResultQuery, StoreError, Upkeep
-from faultline_collector.stores.summary import Span, Summary, SummaryQuery
+from faultline_collector.stores.summary import Summary, SummaryQuery
 
 MAX_LOGGED_RANGES = 50_000
 """The table of ranges grows by every append; beyond so many rows it is written anew, merged."""
 
 SECOND_US = 1_000_000
-FOREVER_US = 2**62
 
 
 class DuckdbStore:
     """See `Store`."""
 
-    def __init__(self, path: Path, max_logged_ranges: int = MAX_LOGGED_RANGES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_logged_ranges: int = MAX_LOGGED_RANGES,
+        clock: Callable[[], int] = lambda: time_ns() // 1000,
+    ) -> None:
         self._max_logged = max_logged_ranges
         self._file = DuckdbFile(path)
+        self._folding = Folding(self._file, clock)
         self._lock = Lock()
         self._in_step = False
         self._load()
@@ -90,34 +99,22 @@ class DuckdbStore:
 
     def summary(self, query: SummaryQuery) -> Summary:
         """See `Store`."""
-        return answer(query, plan(query, LONG_AGO_US, LONG_AGO_US), self._placed, self._cells)
-
-    def _placed(self, span: Span) -> PlacedResults:
         with self._file.reading() as connection:
-            days = tables.days(connection, span.since_us, span.until_us)
-            found = connection.execute(f"FROM {tables.union(days)}").fetchnumpy() if days else {}
-        if not found:
-            return PlacedResults(empty_batch(), (), np.empty(0, np.int32))
-        words = self._sources.words()
-        results = rows.batch_of(found, words, self._targets.words())
-        places = tuple(Place(str(region), int(asn)) for _, _, region, asn in words)
-        return PlacedResults(results, places, found["source"])
-
-    def _cells(self, span: Span, width_us: int) -> list[Cells]:
-        return [fold(self._placed(span), width_us)]
+            state = read_state(connection)
+            places = [Place(str(region), int(asn)) for region, asn in self._places.words()]
+            names = names_of(query, [str(target) for (target,) in self._targets.words()], places)
+            asking = Asking(connection, state, query, names)
+            planned = plan(query, state.raw_from_us, state.rollups_from_us, state.hours_until_us)
+            return replace(added([asking.piece(piece) for piece in planned.pieces]), rounded=planned.rounded)
 
     def upkeep(self, raw_before_us: int, rollups_before_us: int) -> Upkeep:
-        """See `Store`."""
-        with self._lock, self._file.writing() as connection:
-            old = [
-                day
-                for day in tables.days(connection, -FOREVER_US, raw_before_us)
-                if (day + 1) * DAY_US <= raw_before_us
-            ]
-            for day in old:
-                connection.execute(f"DROP TABLE {tables.table_of(day)}")
+        """See `Store`; each day is closed some time after its end, when it gets its roll-ups of an hour."""
+        more = self._folding.step()
+        with self._lock:
+            dropped = self._folding.forget(raw_before_us, rollups_before_us)
+            for day in dropped:
                 self._timings.pop(day, None)
-        return Upkeep(dropped=len(old))
+        return Upkeep(len(dropped), more)
 
     def close(self) -> None:
         """See `Store`."""
@@ -132,8 +129,9 @@ class DuckdbStore:
     def _load(self) -> None:
         """Takes up what stands in the file; again after a failure, for a commit may fail when it is done."""
         with self._file.writing() as connection:
-            connection.execute(tables.SCHEMA)
-            self._sources = Keys(connection, "sources", ("agent", "spool", "region", "asn"))
+            connection.execute(tables.SCHEMA + FOLDING)
+            self._places = Keys(connection, "places", ("region", "asn"))
+            self._sources = Keys(connection, "sources", ("agent", "spool", "place"))
             self._targets = Keys(connection, "targets", ("target",))
             ranges = rows.read_ranges(connection, self._sources)
         self._ledger = Ledger(ranges)
@@ -155,7 +153,7 @@ class DuckdbStore:
         timings = kept_timings(part, known)
         tables.add_timings(connection, day, sorted(set(timings) - known))
         known.update(timings)
-        sources = [_words(source, places) for source in part.sources]
+        sources = self._source_words(connection, part.sources, places)
         targets = [(target,) for target in part.target_ids]
         columns = rows.day_columns(part, timings) | {
             "source": self._sources.column(connection, sources, part.source),
@@ -176,7 +174,7 @@ class DuckdbStore:
             connection.execute(tables.SCHEMA)
             self._logged = 0
             self._merge_at = max(self._max_logged, 2 * len(ranges))
-        sources = [_words(item.source, places) for item in ranges]
+        sources = self._source_words(connection, [item.source for item in ranges], places)
         keys = self._sources.column(connection, sources, np.arange(len(sources), dtype=np.int32))
         tables.insert(connection, "ranges", rows.range_columns(ranges, keys))
         self._logged += len(ranges)
@@ -227,6 +225,16 @@ class DuckdbStore:
             conditions.append(f"target IN ({tables.listed(self._targets.where(lambda w: w[0] in targets))})")
         return f"FROM {tables.union(days)} WHERE {' AND '.join(conditions)}"
 
+    def _source_words(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        sources: Sequence[Source],
+        places: Mapping[str, Place],
+    ) -> list[Words]:
+        own = [places.get(source.agent_id, NOWHERE) for source in sources]
+        keys = self._places.column(connection, own, np.arange(len(own), dtype=np.int32)).tolist()
+        return [(source.agent_id, source.spool_id, key) for source, key in zip(sources, keys, strict=True)]
+
     def _agent_codes(self) -> tables.Columns:
         codes: dict[str, int] = {}
         return tables.pairs(
@@ -234,14 +242,10 @@ class DuckdbStore:
         )
 
 
-def open_duckdb(place: str) -> DuckdbStore:
+def open_duckdb(place: str, _: StoreOptions) -> DuckdbStore:
     """The store in the file at `place`."""
     if not place:
         raise StoreError(
             "duckdb:// names no file; duckdb:///var/lib/faultline/results.duckdb does", permanent=True
         )
     return DuckdbStore(Path(place))
-
-
-def _words(source: Source, places: Mapping[str, Place]) -> tuple[str, str, str, int]:
-    return source.agent_id, source.spool_id, *places.get(source.agent_id, NOWHERE)

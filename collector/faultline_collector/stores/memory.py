@@ -12,6 +12,7 @@ from faultline_collector.fleet import Fleet
 from faultline_collector.results import Mask, ResultBatch, Source
 from faultline_collector.stores.counting import answer
 from faultline_collector.stores.ledger import Ledger
+from faultline_collector.stores.options import StoreOptions
 from faultline_collector.stores.order import DAY_US, LONG_AGO_US, kept_timings, left_out, newest, pages
 from faultline_collector.stores.places import PlacedResults, gathered, placed, places_of
 from faultline_collector.stores.plan import plan
@@ -116,7 +117,7 @@ class MemoryStore:
             raise StoreError("the store is closed", permanent=True)
 
 
-def open_memory(place: str) -> MemoryStore:
+def open_memory(place: str, _: StoreOptions) -> MemoryStore:
     """An empty store; `place` is empty too."""
     if place:
         raise StoreError(f"memory:// takes nothing behind it, not {place!r}", permanent=True)

@@ -12,7 +12,7 @@ from faultline_collector.stores.store import ResultQuery
 DAY_US = 86_400_000_000
 MINUTE_US = 60_000_000
 LONG_AGO_US = -(2**62)
-"""Before everything."""
+FOREVER_US = 2**62
 
 PAGE_RESULTS = 20_000
 """About as many results a store hands out at once."""

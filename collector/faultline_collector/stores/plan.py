@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from faultline_collector.stores.order import FOREVER_US
 from faultline_collector.stores.rollups import FIVE_MINUTES_US, HOUR_US
 from faultline_collector.stores.summary import Span, SummaryQuery
 
@@ -29,32 +30,35 @@ class Plan:
     rounded: tuple[Span, ...] = ()
 
 
-def plan(query: SummaryQuery, raw_from_us: int, rollups_from_us: int) -> Plan:
+def plan(
+    query: SummaryQuery, raw_from_us: int, rollups_from_us: int, hours_until_us: int = FOREVER_US
+) -> Plan:
     """How to answer, where all results are kept from `raw_from_us` on and roll-ups from `rollups_from_us` on.
 
-    Both are whole days. Where there are results nothing is rounded: roll-ups are taken for whole cells within
-    one step only. Where there are none, a cell counts in the step in which it begins.
+    Both are whole days, as is `hours_until_us`, from where on there are no roll-ups of an hour. Where there are
+    results nothing is rounded: roll-ups are taken for whole cells within one step only. Where there are none, a
+    cell counts in the step in which it begins.
     """
     since_us = max(query.since_us, rollups_from_us)
     middle_us = min(max(since_us, raw_from_us), query.until_us)
     old, recent = Span(since_us, middle_us), Span(max(middle_us, since_us), query.until_us)
-    pieces = (*_cells(query, old), *_recent(query, recent))
+    pieces = (*_cells(query, old, hours_until_us), *_recent(query, recent, hours_until_us))
     kept = tuple(piece for piece in pieces if piece.span.since_us < piece.span.until_us)
     return Plan(kept, tuple(_rounded(query, old)))
 
 
-def _recent(query: SummaryQuery, span: Span) -> Iterator[Piece]:
+def _recent(query: SummaryQuery, span: Span, hours_until_us: int) -> Iterator[Piece]:
     first, last = _up(span.since_us, FIVE_MINUTES_US), _down(span.until_us, FIVE_MINUTES_US)
     if first >= last or not _fits(query, FIVE_MINUTES_US):
         yield Piece(span, RAW)
         return
     yield Piece(Span(span.since_us, first), RAW)
-    yield from _cells(query, Span(first, last))
+    yield from _cells(query, Span(first, last), hours_until_us)
     yield Piece(Span(last, span.until_us), RAW)
 
 
-def _cells(query: SummaryQuery, span: Span) -> Iterator[Piece]:
-    first, last = _up(span.since_us, HOUR_US), _down(span.until_us, HOUR_US)
+def _cells(query: SummaryQuery, span: Span, hours_until_us: int) -> Iterator[Piece]:
+    first, last = _up(span.since_us, HOUR_US), _down(min(span.until_us, hours_until_us), HOUR_US)
     if first >= last or not _fits(query, HOUR_US):
         yield Piece(span, FIVE_MINUTES_US)
         return

@@ -27,8 +27,10 @@ WIDTHS_US = (FIVE_MINUTES_US, HOUR_US)
 PERCENTILE_ERROR = 1 / 64
 """The most by which a percentile differs from the timing it stands for, relative to that timing."""
 
-_SUB_BITS = 5
-_SUB = 1 << _SUB_BITS
+SUB_BITS = 5
+"""Each power of two is divided into 2 to the power of this bins."""
+
+_SUB = 1 << SUB_BITS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,7 +202,7 @@ def bin_of(timing_us: npt.NDArray[np.int32] | Int64) -> Int64:
     """The bin of each timing (0 or more microseconds)."""
     timing = timing_us.astype(np.int64)
     _, exponent = np.frexp(timing)
-    shift = np.maximum(exponent - _SUB_BITS - 1, 0)
+    shift = np.maximum(exponent - SUB_BITS - 1, 0)
     bins: Int64 = shift * _SUB + (timing >> shift)
     return bins
 

@@ -40,6 +40,10 @@ class SummaryQuery:
         """The width of a step."""
         return self.step_us or max(1, self.until_us - self.since_us)
 
+    def selects(self, region: str, asn: int) -> bool:
+        """Whether agents at such a place are asked for."""
+        return (self.regions is None or region in self.regions) and (self.asns is None or asn in self.asns)
+
 
 class Span(NamedTuple):
     """Time from `since_us` until before `until_us`."""

@@ -138,6 +138,15 @@ def put(store: Store, rows: Sequence[Row]) -> None:
     store.append(batch_of(rows), ranges_of(rows), FLEET)
 
 
+def kept_up(store: Store, raw_before_us: int = 0, rollups_before_us: int = 0) -> int:
+    """Has the store do all of its upkeep; gives how many days of results it has forgotten."""
+    dropped, more = 0, True
+    while more:
+        done = store.upkeep(raw_before_us, rollups_before_us)
+        dropped, more = dropped + done.dropped, done.more
+    return dropped
+
+
 def found(store: Store, query: ResultQuery = ALL) -> list[Row]:
     """All rows that a query gives, in order."""
     return [row for batch in store.results(query) for row in rows_of(batch)]

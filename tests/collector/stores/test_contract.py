@@ -28,6 +28,7 @@ from tests.collector.stores.rows import (
     Row,
     batch_of,
     found,
+    kept_up,
     many,
     put,
     ranges_of,
@@ -315,10 +316,10 @@ def test_step_of_nothing_is_the_whole_window(store: Store) -> None:
 def test_upkeep_forgets_whole_days_only(store: Store) -> None:
     """A day goes when all of it ended before the time; ranges stay, so nothing expired comes back."""
     put(store, [Row(i, at_us=(i - 3) * DAY_US) for i in range(1, 6)])
-    assert store.upkeep(NOON_US - DAY_US, 0).dropped == 1
+    assert kept_up(store, NOON_US - DAY_US) == 1
     assert sequences(store) == [2, 3, 4, 5]
-    assert store.upkeep(NOON_US - DAY_US // 2 - 1, 0).dropped == 0
-    assert store.upkeep(NOON_US - DAY_US // 2, 0).dropped == 1
+    assert kept_up(store, NOON_US - DAY_US // 2 - 1) == 0
+    assert kept_up(store, NOON_US - DAY_US // 2) == 1
     assert store.received() == {WEST_1: Ranges([(1, 5)])}
     put(store, [Row(1, at_us=-2 * DAY_US)])
     assert sequences(store) == [3, 4, 5]
@@ -326,10 +327,10 @@ def test_upkeep_forgets_whole_days_only(store: Store) -> None:
 
 def test_late_results_of_an_expired_day_go_with_the_next_upkeep(store: Store) -> None:
     """They are taken, for they were promised to be, and forgotten like all of their day."""
-    store.upkeep(NOON_US, 0)
+    kept_up(store, NOON_US)
     put(store, [Row(1, at_us=-9 * DAY_US)])
     assert sequences(store) == [1]
-    assert store.upkeep(NOON_US, 0).dropped == 1
+    assert kept_up(store, NOON_US) == 1
     assert found(store) == []
 
 

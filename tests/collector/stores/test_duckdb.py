@@ -21,7 +21,18 @@ from faultline_collector.stores import open_store
 from faultline_collector.stores.duckdb import DuckdbStore
 from faultline_collector.stores.store import ReceivedRange, Store, StoreError
 from faultline_collector.stores.summary import SummaryQuery
-from tests.collector.stores.rows import ALL, DAY_US, FLEET, NOON_US, Row, batch_of, found, put, sequences
+from tests.collector.stores.rows import (
+    ALL,
+    DAY_US,
+    FLEET,
+    NOON_US,
+    Row,
+    batch_of,
+    found,
+    kept_up,
+    put,
+    sequences,
+)
 
 WEST = Source("in-west-1", "s1")
 
@@ -153,7 +164,7 @@ def test_readers_and_expiry_disturb_no_writer(lasting: Callable[[], Store]) -> N
                     [Row(i, at_us=(i // 10) * DAY_US, timings_us={"total": 1, f"t_{chr(97 + i % 20)}": i})],
                 )
                 if i % 10 == 0:
-                    assert store.upkeep(NOON_US + (i // 10) * DAY_US, 0).dropped == 1
+                    assert kept_up(store, NOON_US + (i // 10) * DAY_US) == 1
         finally:
             ended.set()
         assert all(reader.result() for reader in readers)

@@ -31,7 +31,7 @@ _HOLDER = re.compile(r"\(PID (\d+)\)")
 
 
 class DuckdbFile:
-    """One connection writes, one transaction at a time; every reader has its own and blocks nobody."""
+    """One connection writes, one transaction at a time; all others have their own and block nobody."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -49,6 +49,18 @@ class DuckdbFile:
                 self._writer.commit()
             except BaseException:
                 _roll_back(self._writer)
+                raise
+
+    @contextmanager
+    def tending(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction beside that of the writer, on tables that no other writes to."""
+        with _as_store_error(f"tending {self.path}"), self._root.cursor() as connection:
+            connection.begin()
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                _roll_back(connection)
                 raise
 
     @contextmanager

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from faultline.columns import NOT_REACHED
-from faultline_collector.stores.order import DAY_US
+from faultline_collector.stores.order import DAY_US, FOREVER_US, LONG_AGO_US
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
 SCHEMA = """
+CREATE TABLE IF NOT EXISTS places (key INTEGER NOT NULL, region VARCHAR NOT NULL, asn UINTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sources (
-    key INTEGER NOT NULL, agent VARCHAR NOT NULL, spool VARCHAR NOT NULL,
-    region VARCHAR NOT NULL, asn UINTEGER NOT NULL
+    key INTEGER NOT NULL, agent VARCHAR NOT NULL, spool VARCHAR NOT NULL, place INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS targets (key INTEGER NOT NULL, target VARCHAR NOT NULL);
 CREATE TABLE IF NOT EXISTS ranges (
@@ -58,14 +58,25 @@ def days(connection: duckdb.DuckDBPyConnection, since_us: int, until_us: int) ->
     return sorted(day for day in found if day * DAY_US < until_us and (day + 1) * DAY_US > since_us)
 
 
+def counted(connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
+    """How many rows the table of each day has."""
+    found = days(connection, LONG_AGO_US, FOREVER_US)
+    asked = " UNION ALL ".join(f"SELECT {day}, count(*) FROM {table_of(day)}" for day in found)  # noqa: S608
+    return dict(connection.execute(asked).fetchall()) if found else {}
+
+
+def timings_of(connection: duckdb.DuckDBPyConnection, day: int) -> list[str]:
+    """The timings that the table of a day has columns for."""
+    columns = connection.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [table_of(day)]
+    ).fetchall()
+    return [name.removeprefix(TIMING_PREFIX) for (name,) in columns if name.startswith(TIMING_PREFIX)]
+
+
 def make_day(connection: duckdb.DuckDBPyConnection, day: int) -> set[str]:
     """Makes the table of a day where it is missing; gives the names of the timings it has columns for."""
-    table = table_of(day)
-    connection.execute(DAY.format(table=table))
-    columns = connection.execute(
-        "SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [table]
-    ).fetchall()
-    return {name.removeprefix(TIMING_PREFIX) for (name,) in columns if name.startswith(TIMING_PREFIX)}
+    connection.execute(DAY.format(table=table_of(day)))
+    return set(timings_of(connection, day))
 
 
 def add_timings(connection: duckdb.DuckDBPyConnection, day: int, names: Iterable[str]) -> None:

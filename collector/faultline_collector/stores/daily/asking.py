@@ -1,0 +1,187 @@
+"""A summary out of a DuckDB file: each piece of the plan is added up there, and only the sums are fetched."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from faultline_collector.results import Int64
+from faultline_collector.stores.daily import cells, tables
+from faultline_collector.stores.daily.folding import State
+from faultline_collector.stores.order import MINUTE_US
+from faultline_collector.stores.places import Place
+from faultline_collector.stores.plan import RAW, Piece
+from faultline_collector.stores.rollups import code_of
+from faultline_collector.stores.summary import Span, Summary, SummaryQuery, empty_summary
+
+Found = dict[str, npt.NDArray[Any]]
+
+_SUMS = ", ".join(f"sum({name})::BIGINT AS {name}" for name in cells.COUNTS)
+_STEP = "$since + ({at} - $since) // $step * $step AS start_us"
+_RESULT_STEP = _STEP.format(at="judged_us")
+_CELL_STEP = _STEP.format(at="start_us")
+
+_COUNT_RESULTS = f"""
+WITH minutes AS (
+    SELECT {{keys}}, {_RESULT_STEP}, judged_us // {MINUTE_US} AS minute, {cells.OWN_COUNTS},
+        bool_or({cells.TOLD}) AS told
+    FROM {{rows}} GROUP BY ALL
+)
+SELECT grp, site, family, start_us, {_SUMS}, coalesce(sum(
+    least((minute + 1) * {MINUTE_US}, start_us + $step, $until) - greatest(minute * {MINUTE_US}, start_us)
+) FILTER (told), 0)::BIGINT AS known_us
+FROM minutes GROUP BY grp, site, family, start_us ORDER BY grp, site, family, start_us
+"""  # noqa: S608  our own names and whole numbers
+
+_COUNT_CELLS = f"""
+WITH united AS (
+    SELECT {{keys}}, start_us, {_SUMS}, bit_count(bit_or(bits)) AS minutes FROM {{rows}} GROUP BY ALL
+)
+SELECT grp, site, family, {_CELL_STEP}, {_SUMS}, (sum(minutes) * {MINUTE_US})::BIGINT AS known_us
+FROM united GROUP BY ALL ORDER BY grp, site, family, start_us
+"""  # noqa: S608
+
+_BIN_RESULTS = f"""
+SELECT {{keys}}, {_RESULT_STEP}, {{bin}} AS bin, count(*) AS number
+FROM {{rows}} AND {cells.GOOD} AND {{column}} >= 0 GROUP BY ALL ORDER BY grp, site, family, start_us, bin
+"""  # noqa: S608
+
+_BIN_CELLS = f"""
+SELECT {{keys}}, {_CELL_STEP}, bin, sum(number)::BIGINT AS number
+FROM {{rows}} AND timing = $timing GROUP BY ALL ORDER BY grp, site, family, start_us, bin
+"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Groups of targets and of places in order, and beside each key the number of its group, -1 for none."""
+
+    groups: tuple[str, ...]
+    group: Sequence[int]
+    sites: tuple[Place, ...]
+    site: Sequence[int]
+
+
+def names_of(query: SummaryQuery, targets: Iterable[str], places: Sequence[Place]) -> Names:
+    """How the query groups what the file has keys for."""
+    groups = tuple(sorted(set(query.target_groups.values())))
+    numbers = {name: number for number, name in enumerate(groups)}
+    group = [numbers[query.target_groups[t]] if t in query.target_groups else -1 for t in targets]
+    shown = [
+        Place(place.region if query.by_region else "", place.asn if query.by_network else 0)
+        if query.selects(place.region, place.asn)
+        else None
+        for place in places
+    ]
+    sites = tuple(sorted({place for place in shown if place is not None}))
+    return Names(groups, group, sites, [-1 if place is None else sites.index(place) for place in shown])
+
+
+class Asking:
+    """One question to one state of a file."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, state: State, query: SummaryQuery, names: Names
+    ) -> None:
+        self._connection = connection
+        self._state = state
+        self._query = query
+        self._names = names
+        connection.register("target_groups", tables.pairs("grp", names.group))
+        connection.register("place_groups", tables.pairs("grp", names.site))
+
+    def piece(self, piece: Piece) -> Summary:
+        """What one piece gives."""
+        if piece.width_us == RAW:
+            return self._of_results(piece.span)
+        return self._of_cells(piece.span, piece.width_us)
+
+    def _of_results(self, span: Span) -> Summary:
+        days = tables.days(self._connection, *span)
+        if not days:
+            return empty_summary()
+        selected = self._selected("s", "judged_us", span)
+        rows = f"{tables.union(days)} r JOIN sources s ON s.key = r.source {selected}"
+        counts = self._ask(_COUNT_RESULTS, rows, until=self._query.until_us)
+        timing = self._query.timing
+        if not any(timing in tables.timings_of(self._connection, day) for day in days):
+            return self._summary(counts)
+        column = cells.column_of(timing)
+        bins = self._ask(_BIN_RESULTS, rows, {"bin": cells.bin_of(column), "column": column})
+        return self._summary(counts, bins)
+
+    def _of_cells(self, span: Span, width_us: int) -> Summary:
+        stretches = cells.stretches(self._connection, width_us, *span)
+        reach = Span(span.since_us - width_us, span.until_us + width_us)
+        days = [day for day in tables.days(self._connection, *reach) if day in self._state.unfolded]
+        selected = self._selected("r", "start_us", span)
+        parts = [f"FROM {cells.cells_table(width_us, first)}" for first in stretches]
+        parts += [cells.folded_cells(rows, width_us) for rows in self._unfolded(days, reach)]
+        if not parts:
+            return empty_summary()
+        counts = self._ask(_COUNT_CELLS, f"({' UNION ALL BY NAME '.join(parts)}) r {selected}")
+        timing = self._query.timing
+        if not timing:
+            return self._summary(counts)
+        parts = [f"FROM {cells.bins_table(width_us, first)}" for first in stretches]
+        timed = [day for day in days if timing in tables.timings_of(self._connection, day)]
+        parts += [cells.folded_bins(rows, width_us, [timing]) for rows in self._unfolded(timed, reach)]
+        if not parts:
+            return self._summary(counts)
+        rows = f"({' UNION ALL BY NAME '.join(parts)}) r {selected}"
+        return self._summary(counts, self._ask(_BIN_CELLS, rows, timing=timing))
+
+    def _unfolded(self, days: Iterable[int], reach: Span) -> list[str]:
+        return [
+            f"(FROM {tables.table_of(day)} WHERE rowid >= {self._state.unfolded[day]} "
+            f"AND judged_us >= {reach.since_us} AND judged_us < {reach.until_us})"
+            for day in days
+        ]
+
+    def _selected(self, placed: str, at: str, span: Span) -> str:
+        families = self._query.families
+        among = "" if families is None else f" AND r.family IN ({tables.listed(sorted(families))})"
+        return (
+            "JOIN target_groups t ON t.key = r.target "
+            f"JOIN place_groups p ON p.key = {placed}.place "
+            f"WHERE t.grp >= 0 AND p.grp >= 0 AND {at} >= {span.since_us} AND {at} < {span.until_us}{among}"
+        )
+
+    def _ask(self, asked: str, rows: str, more: dict[str, str] | None = None, **values: int | str) -> Found:
+        family = "r.family" if self._query.by_family else "0"
+        keys = f"t.grp AS grp, p.grp AS site, {family}::INTEGER AS family"
+        values |= {"since": self._query.since_us, "step": self._query.width_us}
+        found = self._connection.execute(asked.format(keys=keys, rows=rows, **(more or {})), values)
+        return found.fetchnumpy()
+
+    def _summary(self, counts: Found, bins: Found | None = None) -> Summary:
+        regions = tuple(sorted({site.region for site in self._names.sites}))
+        region = np.array([regions.index(site.region) for site in self._names.sites], np.int32)
+        asn = np.array([site.asn for site in self._names.sites], np.int64)
+        empty = np.empty(0, np.int64)
+        return Summary(
+            groups=self._names.groups,
+            group=counts["grp"],
+            regions=regions,
+            region=region[counts["site"]],
+            asn=asn[counts["site"]],
+            family=counts["family"].astype(np.int64),
+            start_us=counts["start_us"],
+            outcomes=np.stack([counts[name] for name in cells.COUNTS[:-1]], axis=1),
+            saturated=counts[cells.COUNTS[-1]],
+            known_us=counts["known_us"],
+            bin_row=empty if bins is None else _rows_of(counts, bins),
+            bin=empty if bins is None else bins["bin"].astype(np.int64),
+            bin_count=empty if bins is None else bins["number"],
+        )
+
+
+def _rows_of(counts: Found, bins: Found) -> Int64:
+    """The row of counts to which each bin belongs; both are in order."""
+    keys = ("grp", "site", "family", "start_us")
+    code = code_of([np.concatenate([counts[key], bins[key]]).astype(np.int64) for key in keys])
+    number = len(counts["grp"])
+    return np.searchsorted(code[:number], code[number:])
