@@ -21,7 +21,7 @@ _FOREVER_US = 2**62
 _QUERY_S = 120.0
 _SEQUENCES = """
 from(bucket: "{bucket}") |> range(start: 0)
-  |> filter(fn: (r) => r._measurement == "results" and r._field == "sequence")
+  |> filter(fn: (r) => r._measurement == "results" and (r._field == "record" or r._field == "backlog"))
   |> keep(columns: ["agent", "spool", "_value"])
 """
 
@@ -83,8 +83,13 @@ def in_influxdb(url: str, org: str, bucket: str, token: str) -> Sequences:
     ).raise_for_status()
     for table in answer.text.split("\r\n\r\n"):
         for row in csv.DictReader(table.strip().splitlines()):
-            rows.setdefault(Source(row["agent"], row["spool"]), []).append(int(row["_value"]))
+            rows.setdefault(Source(row["agent"], row["spool"]), []).append(_sequence(row["_value"]))
     return rows
+
+
+def _sequence(record: str) -> int:
+    """What a record begins with; docs/storage.md shows the whole of it."""
+    return int(record.partition(";")[0])
 
 
 def in_outbox(folder: Path) -> list[ReceivedRange]:
@@ -113,6 +118,8 @@ def account(rows: Sequences, ledger: Iterable[ReceivedRange], spools: Iterable[H
 
 
 def _account_spool(held: Held, rows: list[int], fates: dict[str, Ranges], total: Account) -> None:
+    if not rows:
+        total.problems.append(f"{held.source}: nothing is stored")
     distinct = Ranges((number, number) for number in sorted(set(rows)))
     if len(set(rows)) != len(rows):
         total.problems.append(f"{held.source}: {len(rows) - len(set(rows))} results are stored twice")

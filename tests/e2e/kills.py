@@ -97,13 +97,13 @@ async def kill_agent(lab: Lab, random: Random) -> None:
     """Kills a random connected agent and starts it again."""
     await until(lambda: bool(_connected(lab)), "an agent connected")
     vantage = random.choice(_connected(lab))
-    _kill(lab.crew[vantage.id])
+    kill(lab.crew[vantage.id])
     lab.start_agent(vantage)
 
 
 async def kill_collector(lab: Lab, random: Random) -> None:
     """Kills the collector and starts it again after a moment."""
-    _kill(lab.crew["collector"])
+    kill(lab.crew["collector"])
     await asyncio.sleep(random.uniform(0.0, 0.5))
     lab.start_collector()
     await lab.await_collector()
@@ -111,12 +111,12 @@ async def kill_collector(lab: Lab, random: Random) -> None:
 
 async def kill_server(lab: Lab, name: str, random: Random) -> None:
     """Kills influxd or mosquitto and starts it again after a moment, on the same data and port."""
-    _kill(lab.servers.crew[name])
+    kill(lab.servers.crew[name])
     await asyncio.sleep(random.uniform(0.0, 0.5))
     await lab.servers.start(name)
 
 
-def _kill(process: Process) -> None:
+def kill(process: Process) -> None:
     process.child.kill()
     process.child.wait()
 

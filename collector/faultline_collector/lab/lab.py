@@ -109,6 +109,7 @@ class Lab:
         self.start_collector()
         await self.await_collector()
         await self._start_fleet(progress)
+        await self._await_fleet()
         Note(os.getpid(), await self._control.open(), self.web).write(self.folder)
 
     async def close(self) -> None:
@@ -214,6 +215,14 @@ class Lab:
             told = up
             await asyncio.sleep(_POLL_S)
 
+    async def _await_fleet(self) -> None:
+        """A connection may be the broker's alone: an agent is there when the collector says so."""
+        deadline = asyncio.get_running_loop().time() + _FLEET_DEADLINE_S
+        async with httpx.AsyncClient(base_url=self.web, trust_env=False) as client:
+            while await _live(client) < len(self.world.vantages):
+                self._check_crew(deadline)
+                await asyncio.sleep(_POLL_S)
+
     def _check_crew(self, deadline: float) -> None:
         for process in self._dead():
             raise LabFailed(f"{process.name} ended: {process.last_words()} ({process.log})")
@@ -233,6 +242,15 @@ async def _answers(client: httpx.AsyncClient) -> bool:
         return (await client.get("/healthz", timeout=2.0)).is_success
     except httpx.HTTPError:
         return False
+
+
+async def _live(client: httpx.AsyncClient) -> int:
+    """How many agents the collector has a session with."""
+    try:
+        state = (await client.get("/api/v1/state", timeout=5.0)).raise_for_status().json()
+    except httpx.HTTPError:
+        return 0
+    return sum(int(region["live"]) for region in state["regions"])
 
 
 def _own(folder: Path) -> TextIO:

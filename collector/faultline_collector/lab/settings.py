@@ -48,6 +48,7 @@ def collector_settings(world: World, folder: Path, wiring: Wiring) -> dict[str, 
             "agents": f"127.0.0.1:{wiring.agents_port}",
             "web": f"127.0.0.1:{wiring.web_port}",
         },
+        **wiring.servers,
         "correlation": {"lone_silence_s": LONE_SILENCE_S, "hold_s": HOLD_S, "unwell_s": 1},
         "regions": [
             {

@@ -34,6 +34,16 @@ def test_collector_reads_the_whole_world(fleet: Fleet) -> None:
     assert {target.interval_s for target in fleet.targets} == {5.0}
 
 
+def test_collector_is_told_of_the_lab_s_own_servers(world: World, tmp_path: Path) -> None:
+    """The broker stands in its file; what the lab has not, does not."""
+    broker = {"url": "mqtt://127.0.0.1:1883", "user": "faultline-collector", "password_file": "/tmp/password"}
+    wiring = Wiring(7443, 8080, 5.0, tmp_path / "authority.pem", {"broker": broker})
+    settings = collector_settings(world, tmp_path, wiring)
+    config = load_config(write_yaml(tmp_path / "collector.yaml", settings))
+    assert config.broker is not None
+    assert config.broker.url == broker["url"]
+
+
 def test_agent_understands_every_target(fleet: Fleet) -> None:
     """Each is a probe that the agent has, with settings that it accepts."""
     for target in fleet.targets:
