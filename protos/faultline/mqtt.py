@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from paho.mqtt.client import error_string
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
@@ -103,6 +106,8 @@ class Connection:
         self._fail(BrokerError(f"{self.access.where}: disconnected"))
         with suppress(aiomqtt.MqttError):
             await self._client.__aexit__(None, None, None)
+        if self._client._disconnected.done():
+            self._client._disconnected.exception()  # or asyncio reports it as never retrieved
 
     async def subscribe(self, *topics: str) -> None:
         """Subscribes to topics; raises BrokerError, NotAllowed where the broker refuses one."""
@@ -220,10 +225,11 @@ def _client(
 
 def broker_error(access: Access, error: aiomqtt.MqttError) -> BrokerError:
     """What went wrong, as one sentence."""
-    if isinstance(error, aiomqtt.MqttCodeError) and isinstance(error.rc, ReasonCode):
-        if error.rc.value >= _REFUSAL:
-            return BrokerError(f"{access.where}: refuses user {access.user!r}: {str(error.rc).lower()}")
-        return BrokerError(f"{access.where}: {str(error.rc).lower()}")
+    if isinstance(error, MqttConnectError):
+        return BrokerError(f"{access.where}: refuses user {access.user!r}: {str(error.rc).lower()}")
+    if isinstance(error, aiomqtt.MqttCodeError):
+        why = "" if error.rc is None or "unspecified" in str(error.rc).lower() else f": {error.rc}".lower()
+        return BrokerError(f"{access.where}: connection lost{why}")
     if str(error) == "Operation timed out":
         return BrokerError(f"{access.where}: no answer within {TIMEOUT_S:g} s")
     cause = error.__cause__
@@ -265,10 +271,19 @@ def _tls_context(access: Access) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=access.authorities)
         if access.certificate is not None:
             context.load_cert_chain(access.certificate, access.key, _no_passphrase)
+            _check_name(access.certificate, access.user)
     except (ssl.SSLError, ValueError) as error:
         files = " and ".join(str(p) for p in (access.authorities, access.certificate, access.key) if p)
         raise BrokerError(f"{files} cannot be used: {error}", permanent=True) from error
     return context
+
+
+def _check_name(path: Path, user: str) -> None:
+    """The broker takes the common name for the user."""
+    subject = x509.load_pem_x509_certificate(path.read_bytes()).subject
+    names = [name.value for name in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if names != [user]:
+        raise BrokerError(f"{path} is the certificate of {names}, not of {user!r}", permanent=True)
 
 
 def _no_passphrase() -> str:

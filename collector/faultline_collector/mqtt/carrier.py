@@ -35,7 +35,7 @@ MOST_WAITING = 256
 MOST_WAITING_BYTES = 256 * 1024 * 1024
 """Most bytes of all sessions that wait."""
 
-MOST_ERRANDS = 5_000
+MOST_ERRANDS = 20_000
 """Most sessions, and answers to strangers, at a time."""
 
 _LOOK_S = 1.0
@@ -207,6 +207,7 @@ class Carrier:
                     payload = line.waiting.popleft()
                     self._waiting_bytes -= len(payload)
                     await session.hear(session_pb2.AgentMessage.FromString(payload))
+                    await asyncio.sleep(0)
         finally:
             session.leave()
 

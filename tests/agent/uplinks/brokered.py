@@ -33,7 +33,7 @@ class MqttEnd(WireEnd):
     def __init__(self, broker: Mosquitto) -> None:
         super().__init__()
         self.broker = broker
-        self.correlated = True
+        self.connection: Connection
         self._talks: dict[bytes, Talk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -44,6 +44,7 @@ class MqttEnd(WireEnd):
 
     async def serve(self, connection: Connection) -> None:
         """Answers until cancelled."""
+        self.connection = connection
         try:
             while True:
                 self._sort(connection, await connection.next())
