@@ -45,7 +45,7 @@ async def serve(config: CollectorConfig, path: Path, announce: Callable[[str], N
         registry = Registry(config.registry)
         opened.callback(registry.close)
         registry.apply(config)
-        store = open_store(config.store)
+        store = open_store(config.store, config.store_options())
         opened.callback(store.close)
         await build(config, path, store, registry).run(stop, again, announce)
 

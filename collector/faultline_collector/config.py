@@ -16,10 +16,17 @@ from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.fleet import Fleet, Network, Provider, Region, Service, Target
 from faultline_collector.mqtt.settings import BrokerSettings
 from faultline_collector.notify.settings import NotifySettings
+from faultline_collector.stores.options import OUTBOX_BYTES, StoreOptions
 
 _FAMILIES = {"4": 4, "6": 6}
 
 SCHEMA_FILE = Path(__file__).with_name("config.schema.json")
+
+
+_STORE = (
+    "where results are kept: duckdb://PATH, influxdb://HOST:PORT/ORGANISATION/BUCKET (influxdbs:// with TLS) "
+    "or memory://"
+)
 
 
 def _at_least_one(description: str) -> Any:
@@ -60,6 +67,23 @@ class RetentionSettings(Settings):
     rollups: Annotated[
         Duration, Field(description="counts and percentiles by 5 minutes and by hour, in whole months")
     ] = timedelta(days=400)
+
+
+class InfluxdbSettings(Settings):
+    """What the store influxdb:// needs beside its URL."""
+
+    token_file: Annotated[
+        Path | None, Field(description="holds the token; none: FAULTLINE_INFLUXDB_TOKEN does")
+    ] = None
+    outbox: Annotated[
+        Path | None,
+        Field(description="folder of results on their way to InfluxDB; none: beside the registry's file"),
+    ] = None
+    outbox_bytes: Annotated[
+        int,
+        Between(16 * 1024**2, 2**50),
+        Field(description="most bytes of the outbox; when it is full, agents wait"),
+    ] = OUTBOX_BYTES
 
 
 class RegionSettings(Settings):
@@ -126,9 +150,8 @@ class ServiceSettings(Settings):
 class CollectorConfig(Settings):
     """Everything that `faultline collector run` reads."""
 
-    store: Annotated[str, Field(description="where results are kept: duckdb://PATH or memory://")] = (
-        "duckdb:///var/lib/faultline/results.duckdb"
-    )
+    store: Annotated[str, Field(description=_STORE)] = "duckdb:///var/lib/faultline/results.duckdb"
+    influxdb: InfluxdbSettings = InfluxdbSettings()
     registry: Annotated[str, Field(description="any SQLAlchemy URL")] = (
         "sqlite:////var/lib/faultline/registry.db"
     )
@@ -148,6 +171,11 @@ class CollectorConfig(Settings):
     services: Annotated[tuple[ServiceSettings, ...], _at_least_one("what people know by name")]
     correlation: Annotated[EngineSettings, Field(default_factory=EngineSettings)]
     notify: NotifySettings = NotifySettings()
+
+    def store_options(self) -> StoreOptions:
+        """What the store is told beside its URL."""
+        own = self.influxdb
+        return StoreOptions(own.token_file, own.outbox or _beside(self.registry), own.outbox_bytes)
 
     def fleet(self) -> Fleet:
         """What the file says of the fleet: everything but the agents, which live in the registry."""
@@ -190,6 +218,13 @@ def _target(service: ServiceSettings, component: ComponentSettings, target: Targ
 
 def _by_id(things: Any) -> tuple[Any, ...]:
     return tuple(sorted(things, key=lambda thing: thing.id))
+
+
+def _beside(registry: str) -> Path:
+    """The outbox's folder in that of an SQLite registry, or in the usual one."""
+    scheme, _, file = registry.partition(":///")
+    folder = Path(file).parent if scheme.startswith("sqlite") and file else Path("/var/lib/faultline")
+    return folder / "outbox"
 
 
 def load_config(path: Path) -> CollectorConfig:

@@ -2,13 +2,16 @@
 
 from importlib import import_module
 
+from faultline_collector.stores.options import StoreOptions
 from faultline_collector.stores.store import Store, StoreError
 
 STORES: dict[str, str] = {
     "duckdb": "faultline_collector.stores.duckdb:open_duckdb",
+    "influxdb": "faultline_collector.stores.influxdb.store:open_influxdb",
+    "influxdbs": "faultline_collector.stores.influxdb.store:open_influxdbs",
     "memory": "faultline_collector.stores.memory:open_memory",
 }
-"""Stores by URL scheme, as `module:function`; the function takes what follows `scheme://`."""
+"""Stores by URL scheme, as `module:function`; the function takes what follows `scheme://`, and options."""
 
 
 def url_problem(url: str) -> str:
@@ -21,11 +24,11 @@ def url_problem(url: str) -> str:
     )
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, options: StoreOptions | None = None) -> Store:
     """Opens the store at `url`; raises StoreError with a sentence when it cannot."""
     if said := url_problem(url):
         raise StoreError(said, permanent=True)
     scheme, _, place = url.partition("://")
     module, _, function = STORES[scheme].partition(":")
-    store: Store = getattr(import_module(module), function)(place)
+    store: Store = getattr(import_module(module), function)(place, options or StoreOptions())
     return store

@@ -1,0 +1,55 @@
+"""Lines to InfluxDB until every one is stored or known to be refused for good."""
+
+from collections.abc import Callable
+
+from faultline_collector.stores.influxdb.answers import Answer, Kind, reason_of
+from faultline_collector.stores.influxdb.deadletters import DeadLetters
+
+MOST_TRIES = 200
+"""Requests that a search for refused lines may take; what is then not found is only counted."""
+
+
+class NotDelivered(Exception):
+    """Raised when the same lines have to be sent again later; `answer` says why."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.why)
+        self.answer = answer
+
+
+class Delivery:
+    """Sends a body of lines, each ended by a newline; halves it to find what is refused.
+
+    Lines may be sent several times: the same line lands on the same point.
+    """
+
+    def __init__(self, write: Callable[[bytes], Answer], letters: DeadLetters) -> None:
+        self._write = write
+        self._letters = letters
+        self._tries = MOST_TRIES
+
+    def send(self, body: bytes) -> None:
+        """Raises NotDelivered when any of it has to be sent again; it is safe to send all of it again."""
+        if body:
+            self._settle(body, self._try(body))
+
+    def _try(self, body: bytes) -> Answer:
+        self._tries -= 1
+        answer = self._write(body)
+        if not answer.settles:
+            raise NotDelivered(answer)
+        return answer
+
+    def _settle(self, body: bytes, answer: Answer) -> None:
+        if answer.kind is Kind.TAKEN:
+            return
+        lines = body.splitlines(keepends=True)
+        hopeless = len(lines) == 1 or answer.dropped == len(lines)
+        if hopeless or (self._tries <= 0 and answer.kind is Kind.PARTIAL):
+            reason = "too_large" if answer.kind is Kind.TOO_LARGE else reason_of(answer.why)
+            number = len(lines) if hopeless else answer.dropped
+            self._letters.add(reason, answer.why, number, lines if hopeless else ())
+            return
+        middle = len(lines) // 2
+        for half in (lines[:middle], lines[middle:]):
+            self.send(b"".join(half))

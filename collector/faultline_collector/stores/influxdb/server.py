@@ -1,0 +1,138 @@
+"""One InfluxDB server, through influxdb-client: lines in, rows out, every call with a deadline."""
+
+import csv
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+from influxdb_client import Dialect, InfluxDBClient
+from influxdb_client.rest import ApiException
+from influxdb_client.service.write_service import WriteService
+from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import TimeoutError as NoAnswer
+
+from faultline_collector.stores.influxdb.address import Address
+from faultline_collector.stores.influxdb.answers import TAKEN, Answer, Kind, answer_of
+from faultline_collector.stores.store import StoreError
+
+WRITE_DEADLINE_S = 30.0
+QUERY_DEADLINE_S = 60.0
+_CONNECT_S = 5.0
+_GZIP = 16 + zlib.MAX_WBITS
+
+_DIALECT = Dialect(
+    header=True, annotations=[], delimiter=",", comment_prefix="#", date_time_format="RFC3339Nano"
+)
+
+
+class Server:
+    """Writes and asks. `token` is read again whenever the server does not accept it. Safe for threads."""
+
+    def __init__(
+        self,
+        address: Address,
+        token: Callable[[], str],
+        *,
+        write_deadline_s: float = WRITE_DEADLINE_S,
+        query_deadline_s: float = QUERY_DEADLINE_S,
+    ) -> None:
+        self.address = address
+        self._token = token
+        self._write_timeout = _milliseconds(write_deadline_s)
+        self._query_timeout = _milliseconds(query_deadline_s)
+        self._far = not _is_near(address.host)
+        self._client = self._connect()
+
+    def write(self, bucket: str, body: bytes) -> Answer:
+        """Sends lines to a bucket; every way in which it can end is an answer."""
+        encoding = "identity"
+        if self._far:
+            body, encoding = _compressed(body), "gzip"
+        try:
+            WriteService(self._client.api_client).post_write(
+                org=self.address.org, bucket=bucket, body=body, precision="ns", content_encoding=encoding,
+                content_type="text/plain; charset=utf-8", _request_timeout=self._write_timeout,
+            )  # fmt: skip
+        except ApiException as error:
+            answer = _answer(error)
+            if answer.kind is Kind.REFUSED:
+                self.renew()
+            return answer
+        except HTTPError as error:
+            return Answer(Kind.AWAY, _why(error))
+        return TAKEN
+
+    def ask(self, flux: str) -> Iterator[list[str]]:
+        """The rows of a Flux query's answer, as annotated CSV without annotations; raises StoreError."""
+        try:
+            with self._client.query_api().query_raw(flux, dialect=_DIALECT) as response:
+                yield from csv.reader(io.TextIOWrapper(response, "utf-8", newline=""))
+        except ApiException as error:
+            raise StoreError(f"InfluxDB at {self.address.url} {_answer(error).why}") from error
+        except HTTPError as error:
+            raise StoreError(f"InfluxDB at {self.address.url} {_why(error)}") from error
+
+    def delete(self, bucket: str, since: str, until: str) -> None:
+        """Deletes every point of a bucket in a span of time; raises StoreError."""
+        try:
+            self._client.delete_api().delete(since, until, "", bucket=bucket, org=self.address.org)
+        except ApiException as error:
+            raise StoreError(f"InfluxDB at {self.address.url} {_answer(error).why}") from error
+        except HTTPError as error:
+            raise StoreError(f"InfluxDB at {self.address.url} {_why(error)}") from error
+
+    def renew(self) -> None:
+        """Takes up the token again; it may have been replaced."""
+        with suppress(StoreError):
+            value = f"Token {self._token()}"
+            self._client.api_client.set_default_header("Authorization", value)
+
+    def close(self) -> None:
+        """Lets go of all connections; safe twice."""
+        self._client.close()
+
+    def _connect(self) -> InfluxDBClient:
+        return InfluxDBClient(
+            self.address.url, self._token(), org=self.address.org, timeout=self._query_timeout, retries=False
+        )
+
+
+def _milliseconds(deadline_s: float) -> tuple[int, int]:
+    return int(_CONNECT_S * 1000), int(deadline_s * 1000)
+
+
+def _answer(error: ApiException) -> Answer:
+    return answer_of(error.status or 0, _message(error.body), dict(error.headers or {}), datetime.now(UTC))
+
+
+def _message(body: Any) -> str:
+    """What an error's body says, in one line."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
+    with suppress(ValueError, TypeError, KeyError):
+        text = str(json.loads(text)["message"])
+    return " ".join(text.split())[:500]
+
+
+def _why(error: HTTPError) -> str:
+    if isinstance(error, NewConnectionError):
+        return "does not take connections"
+    if isinstance(error, NoAnswer):
+        return "does not answer in time"
+    return f"breaks off ({type(error).__name__})"
+
+
+def _compressed(body: bytes) -> bytes:
+    packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
+    return packer.compress(body) + packer.flush()
+
+
+def _is_near(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,131 @@
+"""`influxdb://HOST:PORT/ORGANISATION/BUCKET`: results in InfluxDB 2, durable in an outbox on disk before.
+
+An append is done when its entry is on disk. What the outbox still holds is merged into every answer, so that
+answers do not depend on how far InfluxDB is behind.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Lock
+
+from faultline.ranges import Ranges
+from faultline_collector.fleet import Fleet
+from faultline_collector.results import ResultBatch, Source
+from faultline_collector.stores.counting import count_results
+from faultline_collector.stores.influxdb.address import Address, parse_address, read_token
+from faultline_collector.stores.influxdb.deadletters import DeadLetters
+from faultline_collector.stores.influxdb.entries import Entry
+from faultline_collector.stores.influxdb.history import History, Wanted
+from faultline_collector.stores.influxdb.outbox import Bounds, Outbox
+from faultline_collector.stores.influxdb.roles import roles_of
+from faultline_collector.stores.influxdb.sender import Sender
+from faultline_collector.stores.influxdb.server import Server
+from faultline_collector.stores.influxdb.streaming import Stream
+from faultline_collector.stores.ledger import Ledger
+from faultline_collector.stores.options import StoreOptions
+from faultline_collector.stores.order import kept_timings, left_out
+from faultline_collector.stores.places import placed, places_of
+from faultline_collector.stores.store import ReceivedRange, ResultQuery, StoreError, Upkeep
+from faultline_collector.stores.summary import Span, Summary, SummaryQuery
+
+_CLOSE_S = 5.0
+_TIMINGS = "timings"
+
+
+class InfluxdbStore:
+    """See `Store`."""
+
+    def __init__(self, server: Server, outbox: Outbox, letters: DeadLetters) -> None:
+        self._server = server
+        self._outbox = outbox
+        self._letters = letters
+        self._lock = Lock()
+        self._ledger = Ledger(outbox.ranges())
+        self._timings = set(outbox.mark(_TIMINGS).split())
+        self._sender = Sender(outbox, server, letters)
+        self._history = History(server, outbox, self._problem)
+        self._sender.start()
+        self._closed = False
+
+    def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange], fleet: Fleet) -> int:
+        """See `Store`; durable in the outbox."""
+        with self._lock:
+            self._refuse_when_closed()
+            results, fresh = self._ledger.admit(results, ranges)
+            if not fresh:
+                return 0
+            timings = kept_timings(results, self._timings)
+            kept = replace(results, timings_us=timings)
+            self._learn(set(timings))
+            roles = roles_of(fleet, kept.target_ids)
+            self._outbox.append(Entry(placed(kept, places_of(fleet)), roles, tuple(fresh)))
+            self._ledger.note(fresh)
+            return left_out(results, timings)
+
+    def received(self) -> dict[Source, Ranges]:
+        """See `Store`."""
+        with self._lock:
+            return self._ledger.received()
+
+    def results(self, query: ResultQuery) -> Iterator[ResultBatch]:
+        """See `Store`."""
+        return Stream(self._history, query).pages()
+
+    def summary(self, query: SummaryQuery) -> Summary:
+        """See `Store`."""
+        span = Span(query.since_us, query.until_us)
+        wanted = Wanted(target_ids=frozenset(query.target_groups))
+        return count_results(self._history.read(span, wanted), query, span)
+
+    def upkeep(self, raw_before_us: int, rollups_before_us: int) -> Upkeep:
+        """See `Store`."""
+        return Upkeep()
+
+    def close(self) -> None:
+        """See `Store`; what was not sent stays in the outbox."""
+        with self._lock:
+            self._closed = True
+        self._sender.close(_CLOSE_S)
+        self._outbox.close()
+        self._server.close()
+
+    def ledger(self) -> list[ReceivedRange]:
+        """Every range that was ever received, with its fate and reason, merged; for accounts and checks."""
+        return self._outbox.ranges()
+
+    def _learn(self, timings: set[str]) -> None:
+        if not timings <= self._timings:
+            self._outbox.keep(_TIMINGS, " ".join(sorted(self._timings | timings)))
+            self._timings |= timings
+
+    def _problem(self) -> str:
+        """Why InfluxDB takes nothing, in a sentence; empty when it does."""
+        if (trouble := self._sender.trouble) is None:
+            return ""
+        since = datetime.fromtimestamp(trouble.since_us / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return (
+            f"store away since {since}: InfluxDB at {self._server.address.url} {trouble.why}; "
+            f"{self._outbox.unsent_results} results wait in the outbox"
+        )
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise StoreError("the store is closed", permanent=True)
+
+
+def open_influxdb(place: str, options: StoreOptions) -> InfluxdbStore:
+    """The store at `influxdb://` + `place`."""
+    return _open(parse_address(place, tls=False), options)
+
+
+def open_influxdbs(place: str, options: StoreOptions) -> InfluxdbStore:
+    """The store at `influxdbs://` + `place`, over TLS."""
+    return _open(parse_address(place, tls=True), options)
+
+
+def _open(address: Address, options: StoreOptions) -> InfluxdbStore:
+    server = Server(address, lambda: read_token(options.token_file))
+    folder = options.outbox
+    outbox = Outbox(folder, Bounds(most_bytes=options.outbox_bytes))
+    return InfluxdbStore(server, outbox, DeadLetters(folder / "refused.jsonl"))
