@@ -117,6 +117,7 @@ async def kill_server(lab: Lab, name: str, random: Random) -> None:
 
 
 def kill(process: Process) -> None:
+    """kill -9, and waits until it is gone."""
     process.child.kill()
     process.child.wait()
 
