@@ -9,9 +9,12 @@ from faultline.backoff import Backoff
 from faultline.mqtt import Access
 from faultline_agent.uplinks.mqtt import MqttUplink
 from faultline_agent.way import Way, parse_url
+from faultline_collector.ingest.identity import Tokens
 from faultline_collector.ingest.reception import Reception
+from faultline_collector.ingest.server import AgentsServicer, Server
 from faultline_collector.mqtt.broker import Broker
 from faultline_collector.mqtt.carrier import Carrier
+from tests.collector.ingest.serving import TOKENS
 from tests.collector.ingest.worlds import Rig
 from tests.servers.mosquitto import COLLECTOR, Mosquitto
 
@@ -54,6 +57,17 @@ class Carried:
         self.broker = Broker(access_of(self.server, self.user), self.rig.metrics, backoff=QUICK)
         reception = Reception(self.rig.intake, self.rig.metrics, self._refresh)
         self.carrier = Carrier(reception, self.broker, self.rig.metrics, self.clock)
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator[str]:
+        """The same collector's gRPC server; gives its address."""
+        tokens = Tokens(TOKENS.get, lambda: 0.0)
+        reception = Reception(self.rig.intake, self.rig.metrics, self._refresh)
+        server = Server(AgentsServicer(reception, tokens))
+        try:
+            yield await server.start("127.0.0.1:0", None, plaintext_beyond_loopback=False)
+        finally:
+            await server.stop(0)
 
     async def _refresh(self) -> None:
         self.refreshed += 1
