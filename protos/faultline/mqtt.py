@@ -235,6 +235,8 @@ def broker_error(access: Access, error: aiomqtt.MqttError) -> BrokerError:
     cause = error.__cause__
     if isinstance(cause, aiomqtt.MqttError):
         return broker_error(access, cause)
+    if str(error).startswith("Disconnected"):
+        return BrokerError(f"{access.where}: connection lost")
     return BrokerError(f"{access.where}: {error}")
 
 
