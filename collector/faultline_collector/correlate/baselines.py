@@ -28,8 +28,8 @@ LAYER_SHARES = {
 }
 """Layers of background failures before anything is learned."""
 LAYER_FLOOR = 0.02
-REFRESH = 50_000
-"""Rounds after which the shares are taken anew."""
+OVERDUE_SHARE, OVERDUE_PRIOR = 0.002, 300.0
+"""Share of rounds that come late by themselves, before anything is learned, and the rounds it counts for."""
 
 
 class Baselines:
@@ -42,8 +42,9 @@ class Baselines:
         self.failed = np.zeros(agents * targets)
         self.frozen_until_us: Int64 = np.zeros(agents * targets, np.int64)
         self._layers = np.zeros(8)
-        self._unread = 0
+        self._overdue = np.zeros(agents)
         self.surprise: Floats = np.empty(0)
+        self.overdue: Floats = np.empty(0)
         self.layer_share: Floats = np.empty(0)
         self.refresh()
 
@@ -57,13 +58,9 @@ class Baselines:
         self.failed[cell] += evicted.failed[free]
         if free.all():
             self._layers += np.bincount(evicted.outcomes, minlength=8)
-        self._unread += cell.size
-        if self._unread >= min(REFRESH, 8 * self.ok.size + 1):
-            self.refresh()
 
     def refresh(self) -> None:
         """Takes p0 and the layers' shares anew from the counts."""
-        self._unread = 0
         settings = self._settings
         failed, total = self.failed.reshape(self._shape), (self.failed + self.ok).reshape(self._shape)
         fleet = (failed.sum() + FLEET_PRIOR * settings.p0_prior) / (total.sum() + FLEET_PRIOR)
@@ -71,11 +68,18 @@ class Baselines:
         cell = (failed + CELL_PRIOR * agent[:, None]) / (total + CELL_PRIOR)
         self.p0: Floats = np.clip(cell, settings.p0_floor, settings.p0_cap).reshape(-1)
         self.surprise = -np.log(self.p0)
+        rounds, came = total.sum(1), self._overdue
+        usually = (came.sum() + OVERDUE_PRIOR * OVERDUE_SHARE) / (rounds.sum() + OVERDUE_PRIOR)
+        self.overdue = -np.log((came + OVERDUE_PRIOR * usually) / (rounds + came + OVERDUE_PRIOR))
         usual = np.zeros(8)
         for outcome, share in LAYER_SHARES.items():
             usual[outcome] = share
         share = (self._layers + LAYER_PRIOR * usual) / (self._layers.sum() + LAYER_PRIOR)
         self.layer_share = np.maximum(share, LAYER_FLOOR)
+
+    def excuse(self, agent: npt.NDArray[np.intp]) -> None:
+        """Notes rounds of these agents that were overdue and came well."""
+        np.add.at(self._overdue, agent, 1.0)
 
     def freeze(self, cell: npt.NDArray[np.intp], until_us: int) -> None:
         """Learns nothing from these cells' rounds until then."""

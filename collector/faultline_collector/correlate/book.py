@@ -49,6 +49,11 @@ class Book:
         self._closed: list[Live] = []
         self._changed: dict[str, Outage] = {}
 
+    @property
+    def unread(self) -> bool:
+        """Whether anything changed since the last reading."""
+        return bool(self._changed)
+
     def read_changes(self) -> tuple[Outage, ...]:
         """The outages that changed since the last reading."""
         changed = tuple(self._changed.values())
@@ -185,7 +190,9 @@ class Book:
         suspected = child.outage.state is State.SUSPECTED
         child.outage = child.outage.with_state(State.WITHDRAWN if suspected else State.RESOLVED, now_us)
         child.outage = replace(
-            child.outage, why=f"{child.outage.why} It is part of outage {parent.outage.id}."
+            child.outage,
+            why=f"{child.outage.why} It is part of outage {parent.outage.id}.",
+            evidence={**child.outage.evidence, "parent": parent.outage.id},
         )
         self.live.remove(child)
         self.note(child)

@@ -20,6 +20,10 @@ RETRY_OK = 0x10
 """Bit of a failed round whose retry went well."""
 RETRY_FAILED = 0x20
 """Bit of a failed round whose retry failed too."""
+SLOW = 0x40
+"""Bit of a round that went well, but slower than is usual for its cell."""
+AWAITED = 0x80
+"""Bit of a round that is overdue: taken for a timeout until it comes."""
 
 NEVER = np.iinfo(np.int64).min // 4
 """Stands for a time that has not been."""
@@ -47,20 +51,39 @@ class Cells:
         self.head = np.full(size, NEVER, np.int64)
         self.phase_us = np.zeros(size, np.int64)
         self.floor_us = np.full(size, NEVER, np.int64)
+        self._mark = np.zeros(size, np.int32)
 
-    def put(
-        self, agent: Index, target: Index, started_us: Int64, outcome: Int8, attempt: Int8, late: Mask
-    ) -> Evicted:
-        """Enters results (inconclusive ones left out before); gives the rounds that they pushed out."""
-        cell = agent * self.targets + target
+    def begin(self, cell: Index, started_us: Int64) -> Int64:
+        """The slots of rounds with these starts; cells that are new take their phase from them."""
         fresh = self.head[cell] == NEVER
         if fresh.any():
             self._begin(cell[fresh], started_us[fresh])
-        slot = self.slot_of(cell, started_us)
+        return self.slot_of(cell, started_us)
+
+    def put(
+        self, cell: Index, slot: Int64, outcome: Int8, attempt: Int8, late: Mask
+    ) -> tuple[Evicted, Index]:
+        """Enters results (inconclusive ones left out before).
+
+        Gives the rounds that they pushed out, and which of these results had been awaited.
+        """
         evicted = self._advance(cell, slot)
         keep = slot > self.head[cell] - ROUNDS
+        at = cell * ROUNDS + slot % ROUNDS
+        flat = self.rounds.reshape(-1)
+        answers = np.flatnonzero(keep & (flat[at] & AWAITED != 0))
+        flat[at[answers]] = 0
         code = np.where(late, outcome | LATE, outcome).astype(np.uint8)
-        self._write(cell[keep], slot[keep] % ROUNDS, code[keep], attempt[keep])
+        if keep.all():
+            self._write(at, code, attempt)
+        else:
+            self._write(at[keep], code[keep], attempt[keep])
+        return evicted, answers
+
+    def wait(self, cell: Index, slot: Int64) -> Evicted:
+        """Enters rounds that are overdue; their slots are new."""
+        evicted = self._advance(cell, slot)
+        self.rounds[cell, slot % ROUNDS] = AWAITED | Outcome.TIMEOUT
         return evicted
 
     def slot_of(self, cell: Index, started_us: Int64) -> Int64:
@@ -70,19 +93,17 @@ class Cells:
         return out
 
     def _begin(self, cell: Index, started_us: Int64) -> None:
-        self.phase_us[cell] = np.iinfo(np.int64).max
-        np.minimum.at(self.phase_us, cell, started_us)
+        self.phase_us[cell[::-1]] = started_us[::-1]
         self.head[cell] = -1
 
     def _advance(self, cell: Index, slot: Int64) -> Evicted:
-        ahead = slot > self.head[cell]
-        moved = np.unique(cell[ahead])
-        old = self.head[moved]
-        new = old.copy()
-        if moved.size:
-            place = np.searchsorted(moved, cell[ahead])
-            np.maximum.at(new, place, slot[ahead])
-            self.head[moved] = new
+        before = self.head[cell]
+        np.maximum.at(self.head, cell, slot)
+        ahead = np.flatnonzero(slot > before)
+        self._mark[cell[ahead]] = ahead
+        ahead = ahead[self._mark[cell[ahead]] == ahead]
+        moved, old = cell[ahead], before[ahead]
+        new = self.head[moved]
         single = new - old == 1
         codes = np.zeros((moved.size, ROUNDS), np.uint8)
         at = new % ROUNDS
@@ -96,7 +117,7 @@ class Cells:
             held = self.rounds[moved[rest, None], back]
             codes[rest] = np.where(gone, held, 0)
             self.rounds[moved[rest, None], back] = np.where(gone, 0, held)
-        news = np.where(codes & LATE, 0, codes & OUTCOME)
+        news = np.where(codes & (LATE | AWAITED), 0, codes & OUTCOME)
         failed = news > Outcome.OK
         return Evicted(
             cell=moved,
@@ -105,9 +126,8 @@ class Cells:
             outcomes=news[failed].astype(np.uint8),
         )
 
-    def _write(self, cell: Index, place: Int64, code: Int8, attempt: Int8) -> None:
+    def _write(self, at: Int64, code: Int8, attempt: Int8) -> None:
         flat = self.rounds.reshape(-1)
-        at = cell * ROUNDS + place
         first = (attempt == 0) | (flat[at] & OUTCOME == 0)
         np.maximum.at(flat, at[first], code[first])
         if not first.all():

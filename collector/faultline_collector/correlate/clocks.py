@@ -22,18 +22,24 @@ class Clocks:
     def correct(
         self, agent: Index, ended_us: Int64, received_us: Int64, late_us: float
     ) -> tuple[Int64, Mask]:
-        """What to add to each result's start, and which results come late; late ones move no clock."""
+        """What to add to each result's start, and which results come late; late ones move no clock.
+
+        Results are in order of receipt. Medians stay as they are until `settle`; an agent's first result
+        stands for its median till then.
+        """
         delay = (received_us - ended_us).astype(np.float64)
-        new = self._count[agent] == 0
-        if new.any():
-            self._learn(agent[new], delay[new])
-            self._settle(np.unique(agent[new]))
+        new = np.flatnonzero(self._count[agent] == 0)
+        if new.size:
+            self.median_us[agent[new][::-1]] = delay[new][::-1]
         late = delay - self.median_us[agent] > late_us
-        steady = ~late & ~new
-        if steady.any():
-            self._learn(agent[steady], delay[steady])
-            self._settle_due()
+        self._learn(agent[~late], delay[~late])
         return self.median_us[agent].astype(np.int64), late
+
+    def settle(self) -> None:
+        """Takes the medians anew."""
+        moved = np.flatnonzero(self._count != self._judged)
+        if moved.size:
+            self._settle(moved)
 
     def _learn(self, agent: Index, delay: npt.NDArray[np.float64]) -> None:
         order = np.argsort(agent, kind="stable")
@@ -42,13 +48,6 @@ class Clocks:
         rank = np.arange(agent.size) - firsts
         self._delays[agent, (self._count[agent] + rank) % KEPT] = delay
         np.add.at(self._count, agent, 1)
-
-    def _settle_due(self) -> None:
-        since = self._count - self._judged
-        young = (self._judged < KEPT) & (since >= self._judged) & (since > 0)
-        old = since >= KEPT // 2
-        if young.any() or old.sum() * 8 >= old.size:
-            self._settle(np.flatnonzero(young | old))
 
     def _settle(self, agent: Index) -> None:
         held = np.minimum(self._count[agent], KEPT)

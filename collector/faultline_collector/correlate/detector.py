@@ -4,23 +4,51 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from faultline.columns import TOTAL, Flag
 from faultline.outcomes import Outcome
+from faultline_collector.correlate.arrivals import SECOND_US, Arrivals, Intake
 from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.book import Book
 from faultline_collector.correlate.cells import Cells, common_cells
 from faultline_collector.correlate.clocks import Clocks
 from faultline_collector.correlate.engine import Standing
 from faultline_collector.correlate.explain import Explainer
-from faultline_collector.correlate.layout import Layout, lay_out
+from faultline_collector.correlate.gate import Gate
+from faultline_collector.correlate.groups import Groups
+from faultline_collector.correlate.layout import Floats, Index, Layout, lay_out
 from faultline_collector.correlate.life import Live, reshaped
+from faultline_collector.correlate.overdue import Overdue, Waiting
 from faultline_collector.correlate.recent import Recent
+from faultline_collector.correlate.screen import BARS
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.correlate.silence import Dark, Silence, darkness
 from faultline_collector.correlate.standing import standings
 from faultline_collector.fleet import Fleet
 from faultline_collector.outages import Outage, Scope, State
-from faultline_collector.results import ResultBatch, Source
+from faultline_collector.results import Int8, Int64, ResultBatch, concatenate
+
+MOST_EPOCH_US = 60_000_000
+"""Longest epoch; else it is the shortest interval, so that no cell comes twice in one."""
+CALM_S = 5
+"""How often a confirmed outage is looked at, seconds."""
+
+
+class Block:
+    """The arrivals of some seconds with their failures in order, and how far they have been entered."""
+
+    def __init__(self, arrivals: Arrivals, overdue: Overdue, base: Baselines) -> None:
+        self.arrivals = arrivals
+        self.overdue = overdue
+        failed = np.flatnonzero(arrivals.failed)
+        cell = np.concatenate((arrivals.cell[failed], overdue.cell))
+        timeouts = np.full(overdue.cell.size, Outcome.TIMEOUT, np.uint8)
+        outcome = np.concatenate((arrivals.outcome[failed], timeouts))
+        tick = np.concatenate((arrivals.tick[failed], overdue.tick))
+        order = np.argsort(tick, kind="stable")
+        self.tick: Index = tick[order]
+        self.cell: Index = cell[order]
+        self.nats: Floats = (base.surprise[cell] - np.log(base.layer_share[outcome]))[order]
+        self.entered = 0
+        self.upto = -1
 
 
 class Detector:
@@ -28,8 +56,8 @@ class Detector:
 
     def __init__(self, fleet: Fleet, settings: EngineSettings | None = None) -> None:
         self.settings = settings or EngineSettings()
+        self._pending: list[ResultBatch] = []
         self._fit(lay_out(fleet), Recent())
-        self._news = 0
 
     def _fit(self, layout: Layout, recent: Recent) -> None:
         settings = self.settings
@@ -40,56 +68,22 @@ class Detector:
         self._clocks = Clocks(agents)
         self._recent = recent
         self._silence = Silence(layout, settings)
-        self._explainer = Explainer(layout, settings, self._cells, self._base)
-        self._sources: tuple[Source, ...] | None = None
-        self._target_ids: tuple[str, ...] | None = None
+        groups = Groups(layout)
+        self._explainer = Explainer(layout, groups, settings, self._cells, self._base)
+        self._gate = Gate(groups, BARS)
+        self._waiting = Waiting(self._cells, self._silence.patience_us)
+        self._intake = Intake(layout, self._cells, self._clocks, settings.late_s * 1e6)
         self._book = Book(layout, settings, self._cells, self._base, recent)
+        shortest_us = int(layout.interval_us.min()) if targets else MOST_EPOCH_US
+        self.epoch_us = min(max(shortest_us, SECOND_US), MOST_EPOCH_US)
+        self._epoch = -1
 
     # -- evidence ------------------------------------------------------------------------------------------
 
     def observe(self, results: ResultBatch) -> None:
         """Takes deduplicated results in any order; unknown agents and targets are ignored."""
-        layout = self._layout
-        if not len(results) or not layout.shape[0] or not layout.shape[1]:
-            return
-        self._learn_words(results)
-        agent, target = self._row_of[results.source], self._column_of[results.target]
-        known = (agent >= 0) & (target >= 0)
-        if not known.all():
-            results, agent, target = results.select(known), agent[known], target[known]
-            if not len(results):
-                return
-        received = results.received_us
-        ended = results.judged_us + results.timings_us[TOTAL]
-        offset, late = self._clocks.correct(agent, ended, received, self.settings.late_s * 1e6)
-        self._silence.hear(agent, received)
-        inconclusive = results.outcome == Outcome.INCONCLUSIVE
-        self._silence.say(agent, received, well=~inconclusive, late=late)
-        use = ~inconclusive & (results.flags & Flag.SATURATED == 0)
-        if not use.all():
-            results, agent, target = results.select(use), agent[use], target[use]
-            received, offset, late = received[use], offset[use], late[use]
-            if not len(results):
-                return
-        started = results.judged_us + offset
-        evicted = self._cells.put(agent, target, started, results.outcome, results.attempt, late)
-        now_us = int(received.max())
-        self._base.learn(evicted, now_us)
-        bad = (results.outcome != Outcome.OK) & (results.attempt == 0) & ~late
-        if bad.any():
-            cell = agent[bad] * layout.shape[1] + target[bad]
-            until = started[bad] + 8 * layout.interval_us[target[bad]]
-            slot = self._cells.slot_of(cell, started[bad])
-            self._news += self._recent.add(cell, slot, started[bad], until, results.outcome[bad])
-
-    def _learn_words(self, results: ResultBatch) -> None:
-        layout = self._layout
-        if results.sources is not self._sources:
-            self._sources = results.sources
-            self._row_of = np.array([layout.rows.get(s.agent_id, -1) for s in results.sources], np.intp)
-        if results.target_ids is not self._target_ids:
-            self._target_ids = results.target_ids
-            self._column_of = np.array([layout.columns.get(t, -1) for t in results.target_ids], np.intp)
+        if len(results):
+            self._pending.append(results)
 
     def contact(self, agent_id: str, at_us: int, *, well: bool) -> None:
         """Notes a sign of life that is not a result."""
@@ -97,39 +91,145 @@ class Detector:
         if row is not None:
             self._silence.hear_one(row, at_us, well=well)
 
-    def heard_lately(self, now_us: int) -> tuple[str, ...]:
-        """The agents that are not silent."""
-        silent = self._silence.silent(now_us)
-        return tuple(a for row, a in enumerate(self._layout.agent_ids) if not silent[row])
+    def trust(self, now_us: int) -> None:
+        """Takes the silence of agents that are not silent now for nothing, for ever: the end of a trace."""
+        self._silence.trust(now_us)
+
+    def _enter(self, arrivals: Arrivals, part: slice) -> None:
+        """Enters some of the arrivals as evidence."""
+        agent, received = arrivals.agent[part], arrivals.received_us[part]
+        if not agent.size:
+            return
+        self._silence.hear(agent, received)
+        use, late = arrivals.use[part], arrivals.late[part]
+        outcome = arrivals.outcome[part]
+        self._silence.say(agent, received, well=outcome != Outcome.INCONCLUSIVE, late=late)
+        cell, slot, started = arrivals.cell[part], arrivals.slot[part], arrivals.started_us[part]
+        attempt = arrivals.attempt[part]
+        if not use.all():
+            cell, slot, started = cell[use], slot[use], started[use]
+            outcome, attempt, late = outcome[use], attempt[use], late[use]
+        evicted, answers = self._cells.put(cell, slot, outcome, attempt, late)
+        now_us = int(received[-1])
+        self._base.learn(evicted, now_us)
+        if answers.size:
+            self._recent.drop(cell[answers], slot[answers])
+            fine = answers[outcome[answers] == Outcome.OK]
+            self._base.excuse(cell[fine] // self._layout.shape[1])
+        bad = (outcome != Outcome.OK) & (attempt == 0) & ~late
+        if bad.any():
+            self._note(cell[bad], slot[bad], started[bad], outcome[bad])
+
+    def _wait(self, overdue: Overdue, which: Index, now_us: int) -> None:
+        """Enters overdue rounds as timeouts for the time being."""
+        cell, slot = overdue.cell[which], overdue.slot[which]
+        if cell.size:
+            self._base.learn(self._cells.wait(cell, slot), now_us)
+            timeouts = np.full(cell.size, Outcome.TIMEOUT, np.uint8)
+            self._note(cell, slot, overdue.started_us[which], timeouts)
+
+    def _note(self, cell: Index, slot: Int64, started_us: Int64, outcome: Int8) -> None:
+        until_us = started_us + 8 * self._layout.interval_us[cell % self._layout.shape[1]]
+        self._recent.add(cell, slot, started_us, until_us, outcome)
 
     # -- judging -------------------------------------------------------------------------------------------
 
     def tick(self, now_us: int) -> tuple[Outage, ...]:
         """Judges; gives the outages that changed since the last tick."""
+        pending, self._pending = self._pending, []
+        return self.run(concatenate(pending), now_us, 1)
+
+    def run(self, results: ResultBatch, first_us: int, ticks: int) -> tuple[Outage, ...]:
+        """Judges once a second, `ticks` times from `first_us` on, as so many ticks would; all in one epoch.
+
+        Gives what changed, in order.
+        """
+        self._turn_epoch(first_us)
+        if not self._layout.shape[1]:
+            results = results.select(slice(0, 0))
+        arrivals = self._intake.read(results, first_us, ticks)
+        block = Block(arrivals, self._waiting.find(arrivals, first_us, ticks), self._base)
+        silent = self._silence.checks(arrivals, first_us, ticks)
+        silent[arrivals.tick[arrivals.outcome == Outcome.INCONCLUSIVE]] = True
+        busy = silent.copy()
+        busy[block.tick] = True
+        changed: list[Outage] = []
+        for tick in range(ticks):
+            now_us = first_us + tick * SECOND_US
+            due = self._is_due(now_us)
+            if busy[tick] or due:
+                hot = self._hot(block, tick, now_us)
+                if due or silent[tick] or hot.size:
+                    self._catch_up(block, tick, now_us)
+                    changed += self._judge(now_us, hot)
+        self._catch_up(block, ticks, first_us + (ticks - 1) * SECOND_US)
+        return tuple(changed)
+
+    def _hot(self, block: Block, tick: int, now_us: int) -> Index:
+        """The groups that the failures of one second may have made worth a look."""
+        first, last = np.searchsorted(block.tick, (tick, tick + 1))
+        cell, nats = block.cell[first:last], block.nats[first:last]
+        failing = self._book.failing
+        if failing and cell.size:
+            free = ~np.logical_or.reduce([live.rectangle[cell] for live in failing])
+            cell, nats = cell[free], nats[free]
+        return self._gate.add(cell, nats, now_us) if cell.size else cell
+
+    def _catch_up(self, block: Block, tick: int, now_us: int) -> None:
+        """Enters what has come up to a second as evidence."""
+        arrivals, overdue = block.arrivals, block.overdue
+        end = int(np.searchsorted(arrivals.tick, tick, "right"))
+        self._enter(arrivals, slice(block.entered, end))
+        now = (overdue.tick > block.upto) & (overdue.tick <= tick)
+        short = np.flatnonzero(now & (overdue.until <= tick))
+        if short.size:
+            self._base.excuse(overdue.cell[short] // self._layout.shape[1])
+        self._wait(overdue, np.flatnonzero(now & (overdue.until > tick)), now_us)
+        block.entered, block.upto = end, tick
+
+    def _turn_epoch(self, now_us: int) -> None:
+        """What is learned is taken anew only between epochs, however results are handed over."""
+        epoch = now_us // self.epoch_us
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._clocks.settle()
+            self._base.refresh()
+            self._waiting.plan((epoch + 1) * self.epoch_us)
+
+    def _is_due(self, now_us: int) -> bool:
+        """Whether there is something to judge though nothing bad has come."""
+        if self._book.unread or self._silence.doubted:
+            return True
+        calm = now_us // SECOND_US % CALM_S
+        return any(
+            not calm or live.is_silence or live.outage.state is not State.CONFIRMED
+            for live in self._book.live
+        )
+
+    def _judge(self, now_us: int, hot: Index) -> tuple[Outage, ...]:
         self._recent.trim(now_us)
         self._judge_silence(now_us)
         if not any(live.outage.scope is Scope.COLLECTOR for live in self._book.live):
-            self._judge_failures(now_us)
-        self._news = 0
+            self._judge_failures(now_us, hot)
         return self._book.read_changes()
 
-    def _judge_failures(self, now_us: int) -> None:
+    def _judge_failures(self, now_us: int, hot: Index) -> None:
         book = self._book
         failing = book.failing
-        if self._news or failing:
-            self._forget_settled()
-        masked = book.nothing
+        self._forget_settled()
         due = self._looks_due(failing, now_us)
-        if failing and not due:
-            masked = np.logical_or.reduce([live.rectangle for live in failing])
-        news = self._recent.cell[len(self._recent) - min(self._news, len(self._recent)) :]
-        if due or (news.size and not masked[news].all()):
+        if due or hot.size:
+            masked = np.logical_or.reduce([book.nothing, *(live.rectangle for live in failing)])
             known = [live.key for live in failing]
-            chosen, lost = self._explainer.explain(self._recent, now_us, masked, known, None if due else news)
-            for cause in chosen:
-                book.take(cause, lost, now_us)
+            found = self._explainer.explain(
+                self._recent, now_us, book.nothing if due else masked, known, None if due else hot
+            )
+            if hot.size:
+                self._gate.settle(hot, found.worth, now_us)
+            for cause in found.chosen:
+                book.take(cause, found.lost, now_us)
         for live in failing:
-            calm = live.outage.state is State.CONFIRMED and now_us // 1_000_000 % 5
+            calm = live.outage.state is State.CONFIRMED and now_us // SECOND_US % CALM_S
             if live in book.live and live.since_us <= now_us and (due or not calm):
                 book.age(live, now_us)
 

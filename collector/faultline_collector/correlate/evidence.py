@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from faultline.outcomes import Outcome
 from faultline_collector.correlate.baselines import Baselines
-from faultline_collector.correlate.cells import LATE, OUTCOME, RETRY_FAILED, RETRY_OK, Cells
+from faultline_collector.correlate.cells import AWAITED, LATE, OUTCOME, RETRY_FAILED, RETRY_OK, Cells
 from faultline_collector.correlate.layout import Index
 from faultline_collector.results import Mask
 
@@ -81,6 +81,9 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
     gain = _focus(outcome[bad], np.log(share / base.layer_share))
     retry_ok, retry_bad = code & RETRY_OK != 0, code & RETRY_FAILED != 0
     surprise = np.where(bad, base.surprise[cell[at]], base.p0[cell[at]])
+    waits = code & AWAITED != 0
+    if waits.any():
+        surprise[waits] = np.minimum(surprise[waits], base.overdue[cell[at[waits]] // cells.targets])
     surprise -= retry_bad * np.log(RETRY_FAILS) + retry_ok * np.log1p(-RETRY_FAILS)
     shape = (agents.size, targets.size, WINDOWS)
 

@@ -16,6 +16,7 @@ from faultline_collector.correlate.causes import (
 )
 from faultline_collector.correlate.cells import Cells
 from faultline_collector.correlate.evidence import Block, weigh, windows_us
+from faultline_collector.correlate.groups import Groups
 from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.nulls import bursts
 from faultline_collector.correlate.recent import Recent
@@ -32,7 +33,7 @@ MOST_CAUSES = 8
 """Causes named in one tick."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Moment:
     """What an explanation stands on besides the cells: the time, the failures, and what must not speak."""
 
@@ -43,17 +44,29 @@ class Moment:
     bursts: Floats
     news: Index | None
     weighed: dict[Family, list[Cause]] = field(default_factory=dict)
+    worth: Floats = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The causes worth opening, best first, the best of those that lost, and what is left to each group."""
+
+    chosen: list[Cause]
+    lost: list[Cause]
+    worth: Floats
 
 
 class Explainer:
     """Finds the causes of one moment; holds no evidence of its own."""
 
-    def __init__(self, layout: Layout, settings: EngineSettings, cells: Cells, base: Baselines) -> None:
+    def __init__(
+        self, layout: Layout, groups: Groups, settings: EngineSettings, cells: Cells, base: Baselines
+    ) -> None:
         self._layout = layout
         self._settings = settings
         self._cells = cells
         self._base = base
-        self._screen = Screen(layout, settings)
+        self._screen = Screen(layout, groups, settings)
         self._every_agent = np.arange(layout.shape[0])
         self._every_target = np.arange(layout.shape[1])
         steps = layout.interval_us if layout.shape[1] else np.array([1_000_000])
@@ -66,10 +79,10 @@ class Explainer:
         masked: Mask,
         known: Iterable[tuple[str, str, str]] = (),
         news: Index | None = None,
-    ) -> tuple[list[Cause], list[Cause]]:
-        """The causes worth opening, best first, and the best of those that lost.
+    ) -> Explanation:
+        """Explains the failures that are not masked.
 
-        `known` ones are open already; with `news` (flat cells) only what they touch is looked at.
+        `known` ones are open already; with `news` only these groups are looked at.
         """
         bursts = np.zeros(self._layout.shape[0])
         moment = Moment(now_us, recent, masked.copy(), frozenset(known), bursts, news)
@@ -83,7 +96,7 @@ class Explainer:
             lost.extend(c for c in ranked[1:] if c.key != ranked[0].key)
             moment.masked[self.cells_of(ranked[0])] = True
             self._forget(moment, ranked[0])
-        return chosen, lost
+        return Explanation(chosen, lost, moment.worth)
 
     def _ranked(self, moment: Moment) -> list[Cause]:
         """The causes worth opening, best first; families that cannot beat the best are not weighed."""
@@ -91,10 +104,11 @@ class Explainer:
         moment.bursts[:] = bursts(
             layout, self._base, moment.recent, moment.now_us, moment.masked, self._windows_us, settings.costs
         )
-        bounds = self._screen.look(
+        look = self._screen.look(
             moment.recent, self._base, moment.now_us, moment.masked, moment.bursts, moment.news
         )
-        bounds = [(bound - self._cost(family), family) for bound, family in bounds]
+        moment.worth = look.worth
+        bounds = [(bound - self._cost(family), family) for bound, family in look.families]
         looked = {family for _, family in bounds}
         if moment.news is None:
             bounds += [(np.inf, family) for family in self._known(moment) if family not in looked]

@@ -4,7 +4,6 @@ A scan over groups and windows on the failures alone; what went well is taken fr
 what any cause of a group could be worth, with the same cap for each agent.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, WINDOWS, windows_us
+from faultline_collector.correlate.groups import Groups
 from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.recent import Recent
 from faultline_collector.correlate.settings import EngineSettings
@@ -22,146 +22,110 @@ Family: TypeAlias = tuple[str, int]
 
 WORTH = {"service": 16.0, "provider": 17.0, "network": 18.0, "region": 18.0, "agent": 16.0}
 """What the scan must be worth; less than what the cheapest cause of the family must be worth in full."""
+BARS = WORTH | {"place": 12.0, "spot": 18.0}
+"""The same for the gate, which adds a service in one region and a network in one region."""
 REGION_NATS = 3.0
 MOST_NATS = 60.0
 """Most that one agent can say at all, nats."""
 
 
-class Screen:
-    """Rates of all groups, kept so that a look costs a few sums over the recent failures."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """The families worth weighing, each with how well it could fit at most; and what every group is worth."""
 
-    def __init__(self, layout: Layout, settings: EngineSettings) -> None:
+    families: list[tuple[float, Family]]
+    worth: Floats
+
+
+class Screen:
+    """Looks at all groups at once, with a few sums over the recent failures."""
+
+    def __init__(self, layout: Layout, groups: Groups, settings: EngineSettings) -> None:
         self._layout = layout
-        self._settings = settings
-        agents, targets = layout.shape
-        rate = layout.planned / layout.interval_us
-        regions, services = len(layout.regions), len(layout.services)
-        place = layout.region[:, None] * services + layout.service[None, :]
-        spot = layout.network * max(regions, 1) + layout.region
-        self._place, self._spot = place, spot
-        flat = rate.reshape(-1)
-        self._rates = {
-            "service": np.bincount(np.tile(layout.service, agents), flat, services),
-            "place": np.bincount(place.reshape(-1), flat, regions * services),
-            "provider": np.bincount(np.tile(layout.provider + 1, agents), flat, len(layout.providers) + 1),
-            "agent": rate.sum(axis=1),
-            "network": np.bincount(layout.network, rate.sum(axis=1), len(layout.asns)),
-            "spot": np.bincount(spot, rate.sum(axis=1), len(layout.asns) * max(regions, 1)),
-            "region": np.bincount(layout.region, rate.sum(axis=1), regions),
-        }
-        steps = layout.interval_us if targets else np.array([1_000_000])
+        self._groups = groups
+        agents = layout.shape[0]
+        wide, access = settings.agent_cap(agents), settings.access_cap_nats
+        caps = {"service": wide, "provider": wide, "place": wide, "agent": MOST_NATS}
+        self._cap = groups.spread(caps | dict.fromkeys(("network", "region", "spot"), access))
+        steps = layout.interval_us if layout.shape[1] else np.array([1_000_000])
         self._windows = windows_us(float(steps.min()), float(steps.max()))
 
     def look(
         self, recent: Recent, base: Baselines, now_us: int, masked: Mask, bursts: Floats, news: Index | None
-    ) -> list[tuple[float, Family]]:
-        """The families whose failures could be worth opening something, with how well they could fit at most.
+    ) -> Look:
+        """What the failures could be worth; with `news` only in these groups.
 
-        `bursts` is what each agent explains by a bad minute of its own, nats. With `news` (flat cells) only
-        families that hold one of them are looked at.
+        `bursts` is what each agent explains by a bad minute of its own, nats.
         """
-        found = _Failures.near(self._layout, recent, base, now_us, masked, self._windows)
-        if found is None:
-            return []
-        layout, agents = self._layout, self._layout.shape[0]
-        touched = None if news is None else np.divmod(news, layout.shape[1])
-        scan = _Scan(self, found, np.zeros(1) if agents == 1 else bursts, touched)
-        wide, access = self._settings.agent_cap(agents), self._settings.access_cap_nats
-        place, place_fit = scan("place", lambda a, t: self._place[a, t], wide)
-        spot, spot_fit = scan("spot", lambda a, t: self._spot[a], access)
-        service, service_fit = scan("service", lambda a, t: layout.service[t], wide)
-        provider, provider_fit = scan("provider", lambda a, t: layout.provider[t] + 1, wide)
-        network, network_fit = scan("network", lambda a, t: layout.network[a], access)
-        by_region = np.maximum(place.reshape(len(layout.regions), -1) - REGION_NATS, 0).sum(axis=0)
-        fit_by_region = place_fit.reshape(len(layout.regions), -1).clip(0).sum(axis=0)
-        at_place = spot.reshape(len(layout.asns), -1).max(axis=1)
-        fit_at_place = spot_fit.reshape(len(layout.asns), -1).max(axis=1)
-        worth = {
-            "service": (np.maximum(service, by_region), np.maximum(service_fit, fit_by_region)),
-            "provider": (provider[1:], provider_fit[1:]),
-            "network": (np.maximum(network, at_place), np.maximum(network_fit, fit_at_place)),
-            "region": scan("region", lambda a, t: layout.region[a], access),
-            "agent": scan("agent", lambda a, t: a, MOST_NATS),
-        }
-        return [
-            (float(fit[code]), (name, int(code)))
-            for name, (said, fit) in worth.items()
-            for code in np.flatnonzero(said >= WORTH[name])
-        ]
-
-    def groups(self, name: str) -> int:
-        """How many groups of a kind there are."""
-        return int(self._rates[name].size)
-
-    def scan(
-        self, name: str, codes: Index, agent: Index, value: Floats, bins: Index, bursts: Floats, cap: float
-    ) -> tuple[Floats, Floats]:
-        """What the failures of each group could be worth at most, capped for each agent and not; nats."""
-        rates = self._rates[name]
-        agents = self._layout.shape[0]
-        pairs, pair = np.unique(codes * agents + agent, return_inverse=True)
-        at = pair * WINDOWS + bins
-        size = pairs.size * WINDOWS
-        count = np.bincount(at, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)[..., None]
-        worth = np.bincount(at, weights=value, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)[..., None]
-        fit = worth + count * LOG_FAIL
-        said = np.clip(fit - bursts[pairs % agents, None, None], np.minimum(fit, 0.0), cap)
-        fit = np.minimum(fit, MOST_NATS)
-        groups, starts = np.unique(pairs // agents, return_index=True)
-        failed = np.add.reduceat(count, starts, axis=0)
-        fine = rates[groups, None, None] * self._windows[:, None] - failed
-        against = np.maximum(fine, 0) * LOG_OK
-        found = []
-        for part in (said, fit):
-            out = np.zeros(rates.size)
-            out[groups] = (np.add.reduceat(part, starts, axis=0) + against).max(axis=(1, 2))
-            found.append(out)
-        return found[0], found[1]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Failures:
-    """Failures within the longest window: who, what, how surprising, and in which window."""
-
-    agent: Index
-    target: Index
-    value: Floats
-    bins: Index
-
-    @classmethod
-    def near(
-        cls, layout: Layout, recent: Recent, base: Baselines, now_us: int, masked: Mask, windows: Floats
-    ) -> "_Failures | None":
-        bins = np.searchsorted(windows, np.maximum(now_us - recent.started_us, 0))
+        worth, fit = np.zeros(self._groups.size), np.zeros(self._groups.size)
+        bins = np.searchsorted(self._windows, np.maximum(now_us - recent.started_us, 0))
         use = ~masked[recent.cell] & (bins < WINDOWS)
         cell = recent.cell[use]
-        if not cell.size:
-            return None
-        value = base.surprise[cell] - np.log(base.layer_share[recent.outcome[use]])
-        return cls(*np.divmod(cell, layout.shape[1]), value, bins[use])
+        if cell.size:
+            value = base.surprise[cell] - np.log(base.layer_share[recent.outcome[use]])
+            self._scan(cell, value, bins[use], bursts, news, worth, fit)
+        return Look(self._families(worth, fit), worth)
 
+    def _families(self, worth: Floats, fit: Floats) -> list[tuple[float, Family]]:
+        regions, networks = max(len(self._layout.regions), 1), len(self._layout.asns)
+        part = self._groups.part
+        found = []
+        for kind, bar in WORTH.items():
+            said, fits = part(kind, worth), part(kind, fit)
+            if kind == "service":
+                places = np.maximum(part("place", worth).reshape(regions, -1) - REGION_NATS, 0).sum(axis=0)
+                said = np.maximum(said, places)
+                fits = np.maximum(fits, part("place", fit).reshape(regions, -1).clip(0).sum(axis=0))
+            elif kind == "network" and networks:
+                said = np.maximum(said, part("spot", worth).reshape(networks, -1).max(axis=1))
+                fits = np.maximum(fits, part("spot", fit).reshape(networks, -1).max(axis=1))
+            first = 1 if kind == "provider" else 0
+            found += [
+                (float(fits[code]), (kind, int(code) - first))
+                for code in np.flatnonzero(said >= bar)
+                if code >= first
+            ]
+        return found
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scan:
-    """Scans one kind of groups after another; with `touched` (agents, targets) only those that hold one."""
-
-    screen: Screen
-    failures: _Failures
-    bursts: Floats
-    touched: tuple[Index, Index] | None
-
-    def __call__(
-        self, name: str, of_cell: Callable[[Index, Index], Index], cap: float
-    ) -> tuple[Floats, Floats]:
-        found, size = self.failures, self.screen.groups(name)
-        codes = of_cell(found.agent, found.target)
-        if self.touched is None:
-            return self.screen.scan(name, codes, found.agent, found.value, found.bins, self.bursts, cap)
-        touched = np.zeros(size, bool)
-        touched[of_cell(*self.touched)] = True
-        some = touched[codes]
-        if np.count_nonzero(some) < 2:
-            return np.zeros(size), np.zeros(size)
-        return self.screen.scan(
-            name, codes[some], found.agent[some], found.value[some], found.bins[some], self.bursts, cap
-        )
+    def _scan(
+        self,
+        cell: Index,
+        value: Floats,
+        bins: Index,
+        bursts: Floats,
+        news: Index | None,
+        worth: Floats,
+        fit: Floats,
+    ) -> None:
+        """Writes what each group is worth at most, capped for each agent and not."""
+        agents = self._layout.shape[0]
+        groups = self._groups.of(cell)
+        agent = cell // self._layout.shape[1]
+        if news is None:
+            at, row = groups.reshape(-1), np.tile(np.arange(cell.size), len(groups))
+        else:
+            touched = np.zeros(self._groups.size, bool)
+            touched[news] = True
+            kind, row = np.nonzero(touched[groups])
+            at = groups[kind, row]
+            if not row.size:
+                return
+        pairs, pair = np.unique(at * agents + agent[row], return_inverse=True)
+        spots = pair * WINDOWS + bins[row]
+        size = pairs.size * WINDOWS
+        count = np.bincount(spots, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)
+        summed = np.bincount(spots, weights=value[row], minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)
+        ratio = summed[..., None] + count[..., None] * LOG_FAIL
+        group = pairs // agents
+        if agents > 1:
+            said = np.maximum(ratio - bursts[pairs % agents, None, None], np.minimum(ratio, 0.0))
+        else:
+            said = ratio
+        said = np.minimum(said, self._cap[group, None, None])
+        ratio = np.minimum(ratio, MOST_NATS)
+        starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
+        found = group[starts]
+        failed = np.add.reduceat(count, starts, axis=0)
+        fine = np.maximum(self._groups.rate[found, None] * self._windows - failed, 0)[..., None] * LOG_OK
+        worth[found] = (np.add.reduceat(said, starts, axis=0) + fine).max(axis=(1, 2))
+        fit[found] = (np.add.reduceat(ratio, starts, axis=0) + fine).max(axis=(1, 2))

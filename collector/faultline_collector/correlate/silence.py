@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from faultline_collector.correlate.arrivals import SECOND_US, Arrivals
 from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.life import outage_id
 from faultline_collector.correlate.settings import EngineSettings
@@ -96,6 +97,60 @@ class Silence:
     def lost(self, now_us: int) -> Mask:
         """Which agents are silent or unwell."""
         return self.silent(now_us) | self.unwell(now_us)
+
+    def trust(self, now_us: int) -> None:
+        """Waits for ever for agents that are not silent now."""
+        self._patience_us[~self.silent(now_us)] = np.inf
+
+    def checks(self, arrivals: Arrivals, first_us: int, ticks: int) -> Mask:
+        """In which seconds silence may begin, grow or end; to be called before the arrivals are heard.
+
+        Between them nothing changes: a silence says no more after a while than it has said.
+        """
+        out = np.zeros(ticks, bool)
+        order = np.argsort(arrivals.agent, kind="stable")
+        agent, received = arrivals.agent[order], arrivals.received_us[order]
+        begins = np.flatnonzero(np.r_[True, agent[1:] != agent[:-1]]) if agent.size else agent
+        before = np.empty_like(received)
+        before[1:] = received[:-1]
+        before[begins] = self.heard_us[agent[begins]]
+        last = self.heard_us.copy()
+        np.maximum.at(last, agent, received)
+        everyone = np.arange(last.size)
+        end_us = first_us + ticks * SECOND_US
+        gaps = np.flatnonzero((received - before > self._patience_us[agent]) & (before != NEVER_HEARD))
+        tails = np.flatnonzero((end_us - last > self._patience_us) & (last != NEVER_HEARD))
+        for who, since, until in zip(
+            np.r_[agent[gaps], everyone[tails]],
+            np.r_[before[gaps], last[tails]],
+            np.r_[received[gaps], np.full(tails.size, end_us)],
+            strict=True,
+        ):
+            self._mark(out, int(who), int(since) - first_us, int(until) - first_us)
+        return out
+
+    def _mark(self, out: Mask, agent: int, since_us: int, until_us: int) -> None:
+        """Marks the seconds in which one agent's silence grows, is long enough to be told alone, and ends."""
+        grows_us = (MOST_NATS / PER_MISSING + 2.0) / self._rate[agent] * 1e6
+        lone_us = self._settings.lone_silence_s * 1e6
+        patience_us = float(self._patience_us[agent])
+        spans = ((patience_us, patience_us + grows_us), (lone_us, lone_us + 2e6))
+        for begin_us, end_us in spans:
+            low = int(max((since_us + begin_us) // SECOND_US, 0))
+            high = int(min(since_us + end_us, until_us) // SECOND_US) + 2
+            out[low : max(high, low)] = True
+        out[max(until_us // SECOND_US, 0) : until_us // SECOND_US + 3] = True
+
+    @property
+    def patience_us(self) -> Floats:
+        """How long each agent may be silent without meaning anything, microseconds."""
+        out: Floats = self._patience_us
+        return out
+
+    @property
+    def doubted(self) -> bool:
+        """Whether any agent says that it is unwell."""
+        return bool((self._unwell_us > self._well_us).any())
 
     def excuse(self, agents: Index) -> None:
         """Takes the present silence of these agents for explained."""

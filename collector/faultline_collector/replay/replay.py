@@ -9,7 +9,7 @@ from faultline_collector.correlate.detector import Detector
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Outage
 from faultline_collector.replay.trace import CHUNK, Trace, last_start_us, read_results
-from faultline_collector.results import Mask, ResultBatch
+from faultline_collector.results import Mask, ResultBatch, concatenate
 
 SECOND_US = 1_000_000
 AFTER_S = 600
@@ -61,21 +61,53 @@ def replay(
 ) -> list[Outage]:
     """Every outage that could ever be read, in its final state, in order of detection."""
     detector = Detector(trace.fleet, settings)
-    clock = _Clock(detector, last_start_us(trace))
-    now_us = trace.start_us
-    for results in _deduplicated(trace, chunk, progress):
-        seconds = np.maximum(results.received_us, now_us) - trace.start_us
-        ticks = trace.start_us + -(-seconds // SECOND_US) * SECOND_US
-        starts = np.flatnonzero(np.r_[True, ticks[1:] != ticks[:-1]])
-        for first, last in zip(starts, np.r_[starts[1:], ticks.size], strict=True):
-            while now_us < ticks[first]:
-                clock.tick(now_us)
-                now_us += SECOND_US
-            detector.observe(results.select(slice(first, last)))
-    for _ in range(AFTER_S):
-        clock.tick(now_us)
-        now_us += SECOND_US
-    return sorted(clock.last_words.values(), key=lambda o: (o.detected_us, o.id))
+    last_words: dict[str, Outage] = {}
+    end_us = last_start_us(trace)
+    trusted = False
+    blocks = _blocks(_deduplicated(trace, chunk, progress), trace.start_us, detector.epoch_us, end_us)
+    for results, first_us, ticks in blocks:
+        if first_us >= end_us and not trusted:
+            trusted = True
+            detector.trust(first_us)
+        for outage in detector.run(results, first_us, ticks):
+            last_words[outage.id] = outage
+    return sorted(last_words.values(), key=lambda o: (o.detected_us, o.id))
+
+
+def _blocks(
+    parts: Iterator[ResultBatch], start_us: int, epoch_us: int, end_us: int
+) -> Iterator[tuple[ResultBatch, int, int]]:
+    """Results cut at epochs, and at the end of probing: each with its first second and how many there are."""
+    first_us = start_us
+    held: list[ResultBatch] = []
+    for part in parts:
+        held.append(part)
+        last_us = int(part.received_us.max(initial=0))
+        if _next_us(first_us, start_us, epoch_us, end_us) > last_us:
+            continue
+        results = concatenate(held)
+        done = 0
+        received = np.maximum.accumulate(results.received_us)
+        while (next_us := _next_us(first_us, start_us, epoch_us, end_us)) <= last_us:
+            upto = int(np.searchsorted(received, next_us - SECOND_US, "right"))
+            yield results.select(slice(done, upto)), first_us, (next_us - first_us) // SECOND_US
+            done, first_us = upto, next_us
+        held = [results.select(slice(done, len(results)))]
+    left = concatenate(held)
+    quiet_us = max(int(left.received_us.max(initial=0)), first_us) + AFTER_S * SECOND_US
+    while first_us < quiet_us:
+        next_us = _next_us(first_us, start_us, epoch_us, end_us)
+        upto = int(np.searchsorted(np.maximum.accumulate(left.received_us), next_us - SECOND_US, "right"))
+        yield left.select(slice(0, upto)), first_us, (next_us - first_us) // SECOND_US
+        left, first_us = left.select(slice(upto, len(left))), next_us
+
+
+def _next_us(first_us: int, start_us: int, epoch_us: int, end_us: int) -> int:
+    """The first second of the next epoch, or the first after the end of probing when that is nearer."""
+    boundary_us = (first_us // epoch_us + 1) * epoch_us
+    next_us = start_us + -(-(boundary_us - start_us) // SECOND_US) * SECOND_US
+    after_us = start_us + -(-(end_us - start_us) // SECOND_US) * SECOND_US
+    return after_us if first_us < after_us < next_us else next_us
 
 
 def _deduplicated(trace: Trace, chunk: int, progress: Progress) -> Iterator[ResultBatch]:
@@ -84,22 +116,3 @@ def _deduplicated(trace: Trace, chunk: int, progress: Progress) -> Iterator[Resu
         fresh = received.fresh(results)
         yield results.select(fresh)
         progress(len(results))
-
-
-class _Clock:
-    """Ticks the detector and keeps what it says; after the trace's end nobody's silence means anything."""
-
-    def __init__(self, detector: Detector, end_us: int) -> None:
-        self.last_words: dict[str, Outage] = {}
-        self._detector = detector
-        self._end_us = end_us
-        self._heard: tuple[str, ...] | None = None
-
-    def tick(self, now_us: int) -> None:
-        if now_us >= self._end_us:
-            if self._heard is None:
-                self._heard = self._detector.heard_lately(now_us)
-            for agent_id in self._heard:
-                self._detector.contact(agent_id, now_us, well=True)
-        for outage in self._detector.tick(now_us):
-            self.last_words[outage.id] = outage

@@ -1,0 +1,46 @@
+"""The gate before the full evaluation: running sums per group, after Page (1954).
+
+Each failure adds what it could be worth at most; what went well is taken from the schedule; all for each rate
+that is looked for. While a group's sums are below what its cheapest cause must be worth, nothing can have
+happened to it.
+"""
+
+import numpy as np
+
+from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, RATES
+from faultline_collector.correlate.groups import Groups
+from faultline_collector.correlate.layout import Floats, Index
+from faultline_collector.results import Mask
+
+DRIFT = 0.8
+"""Share of what was planned that is believed to have gone well; less than all, for agents that are away."""
+
+
+class Gate:
+    """A sum for every group and rate; `bars` are what groups of each kind must be worth, nats."""
+
+    def __init__(self, groups: Groups, bars: dict[str, float]) -> None:
+        self._groups = groups
+        self._level = np.zeros((groups.size, RATES.size))
+        self._at_us = np.zeros(groups.size)
+        self._bar = groups.spread(bars)
+        self._drift = DRIFT * groups.rate[:, None] * -LOG_OK
+
+    def add(self, cell: Index, nats: Floats, now_us: int) -> Index:
+        """Adds failures; gives the groups that may now be worth a look."""
+        groups = self._groups.of(cell)
+        touched = groups.reshape(-1)
+        fallen = self._drift[touched] * (now_us - self._at_us[touched])[:, None]
+        self._level[touched] = np.maximum(self._level[touched] - fallen, 0.0)
+        self._at_us[touched] = now_us
+        if cell.size == 1:
+            self._level[touched] += nats + LOG_FAIL
+        else:
+            np.add.at(self._level, groups, nats[None, :, None] + LOG_FAIL)
+        high: Mask = self._level[touched].max(axis=1) >= self._bar[touched]
+        return touched[high]
+
+    def settle(self, groups: Index, worth: Floats, now_us: int) -> None:
+        """After a look: what these groups are really worth now."""
+        self._level[groups] = np.maximum(np.minimum(self._level[groups], worth[groups, None]), 0.0)
+        self._at_us[groups] = now_us

@@ -1,0 +1,60 @@
+"""All groups that failures can have in common, numbered in one row: the gate and the screen go by them."""
+
+import numpy as np
+
+from faultline_collector.correlate.layout import Floats, Index, Layout
+
+KINDS = ("service", "provider", "agent", "network", "region", "place", "spot")
+"""place: a service in one region; spot: a network in one region."""
+
+
+class Groups:
+    """Numbers of groups by kind; `rate` is how many probes each plans, per microsecond."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        regions, services = max(len(layout.regions), 1), len(layout.services)
+        sizes = {
+            "service": services,
+            "provider": len(layout.providers) + 1,
+            "agent": layout.shape[0],
+            "network": len(layout.asns),
+            "region": regions,
+            "place": regions * services,
+            "spot": len(layout.asns) * regions,
+        }
+        ends = np.cumsum([0, *(sizes[kind] for kind in KINDS)])
+        self.size = int(ends[-1])
+        self._part = {
+            kind: slice(int(a), int(b)) for kind, a, b in zip(KINDS, ends[:-1], ends[1:], strict=True)
+        }
+        self._first = np.array([self._part[kind].start for kind in KINDS])[:, None]
+        spot = layout.network * regions + layout.region
+        none = np.zeros(layout.shape[0], np.intp)
+        agents = np.arange(layout.shape[0])
+        self._by_agent = np.stack(
+            (none, none, agents, layout.network, layout.region, layout.region * services, spot)
+        )
+        self._by_target = np.zeros((len(KINDS), layout.shape[1]), np.intp)
+        self._by_target[0] = self._by_target[5] = layout.service
+        self._by_target[1] = layout.provider + 1
+        rate = (layout.planned / layout.interval_us).reshape(-1)
+        every = np.arange(rate.size)
+        self.rate: Floats = np.sum([np.bincount(g, rate, self.size) for g in self.of(every)], axis=0)
+
+    def of(self, cell: Index) -> Index:
+        """The groups that these flat cells belong to: [kinds, cells]."""
+        agent, target = np.divmod(cell, max(self._layout.shape[1], 1))
+        out: Index = self._by_agent[:, agent] + self._by_target[:, target] + self._first
+        return out
+
+    def part(self, kind: str, values: Floats) -> Floats:
+        """The values of one kind's groups."""
+        return values[self._part[kind]]
+
+    def spread(self, by_kind: dict[str, float]) -> Floats:
+        """One value per kind, for each group."""
+        out = np.empty(self.size)
+        for kind, part in self._part.items():
+            out[part] = by_kind[kind]
+        return out
