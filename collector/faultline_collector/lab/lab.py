@@ -35,7 +35,7 @@ Progress = Callable[[str], None]
 
 _LOCK = "lab.lock"
 _COLLECTOR_DEADLINE_S = 60.0
-_FLEET_DEADLINE_S = 120.0
+_FLEET_DEADLINE_S = 240.0
 _STARTING_AT_ONCE = 2 * (os.cpu_count() or 1)
 _POLL_S = 0.1
 _WEB_PORTS_TRIED = 20
