@@ -1,0 +1,1 @@
+"""Real incidents as worlds to replay: one YAML file each, with its sources."""
