@@ -47,7 +47,7 @@ def started_min(world: World) -> npt.NDArray[np.float64]:
 
 def failed(world: World) -> Mask:
     """Which results are failures."""
-    return world.results.outcome != Outcome.OK
+    return np.not_equal(world.results.outcome, int(Outcome.OK))
 
 
 def of_target(world: World, *ids: str) -> Mask:
