@@ -7,20 +7,22 @@ import pytest
 
 from faultline_collector.stores import STORES, open_store
 from faultline_collector.stores.store import Store
+from tests.collector.stores.influxdb.buckets import new_store_url, options
+from tests.servers.influxdb import Organisation
 
 PLACES = {"memory": "memory://", "duckdb": "duckdb://{folder}/results.duckdb"}
+OVER_TLS = {"influxdbs"}
+"""The same store as another, on another connection."""
 
 
-@pytest.fixture(params=sorted(STORES))
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a store that holds nothing yet."""
-    return PLACES[request.param].format(folder=tmp_path)
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
+@pytest.fixture(params=sorted(STORES.keys() - OVER_TLS))
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store that holds nothing yet."""
-    opened = open_store(store_url)
+    if request.param in PLACES:
+        opened = open_store(PLACES[request.param].format(folder=tmp_path))
+    else:
+        place: Organisation = request.getfixturevalue("influxdb")
+        opened = open_store(new_store_url(place), options(place, tmp_path))
     yield opened
     opened.close()
 

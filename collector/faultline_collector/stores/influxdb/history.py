@@ -1,6 +1,6 @@
 """What was stored, out of InfluxDB and the outbox together, each result once."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +9,9 @@ from faultline_collector.results import Mask, ResultBatch
 from faultline_collector.stores.influxdb.lines import BACKLOG, IN_TIME_US, RECORD
 from faultline_collector.stores.influxdb.outbox import Item, Outbox
 from faultline_collector.stores.influxdb.reading import extent, extent_query, records, records_query
-from faultline_collector.stores.influxdb.server import Server
+from faultline_collector.stores.influxdb.server import Ask
 from faultline_collector.stores.places import PlacedResults, gathered
 from faultline_collector.stores.rollups import code_of
-from faultline_collector.stores.store import StoreError
 from faultline_collector.stores.summary import Span
 
 
@@ -51,12 +50,12 @@ def came_in_time(results: ResultBatch) -> Mask:
 
 
 class History:
-    """Reads results by the time of their start. `trouble` says why InfluxDB is not to be asked, if so."""
+    """Reads results by the time of their start; `ask` gives the rows of a Flux query's answer."""
 
-    def __init__(self, server: Server, outbox: Outbox, trouble: Callable[[], str]) -> None:
-        self._server = server
+    def __init__(self, bucket: str, outbox: Outbox, ask: Ask) -> None:
+        self._bucket = bucket
         self._outbox = outbox
-        self._trouble = trouble
+        self._ask = ask
 
     def read(self, span: Span, wanted: Wanted) -> PlacedResults:
         """All wanted results that start in the span; raises StoreError when InfluxDB cannot be asked."""
@@ -73,7 +72,7 @@ class History:
         if frozenset() in (wanted.agent_ids, wanted.target_ids) or span.since_us >= span.until_us:
             return gathered(())
         ids = (("agent", wanted.agent_ids), ("target", wanted.target_ids))
-        flux = records_query(self._server.address.bucket, wanted.fields, span, ids)
+        flux = records_query(self._bucket, wanted.fields, span, ids)
         found = records(self._ask(flux))
         return found.select(wanted.among(found.results, span))
 
@@ -89,17 +88,12 @@ class History:
         """The part of the span in which there are results; raises StoreError."""
         waiting = _overlapping(self._outbox.unsent(), span)
         spans = [Span(item.since_us, item.until_us) for item in waiting]
-        spans += extent(self._ask(extent_query(self._server.address.bucket, span)))
+        spans += extent(self._ask(extent_query(self._bucket, span)))
         return within(span, spans)
 
     def extent_waiting(self, span: Span) -> Span:
         """The part of the span in which results wait in the outbox."""
         return within(span, [Span(i.since_us, i.until_us) for i in _overlapping(self._outbox.unsent(), span)])
-
-    def _ask(self, flux: str) -> Iterable[list[str]]:
-        if trouble := self._trouble():
-            raise StoreError(trouble)
-        return self._server.ask(flux)
 
 
 def within(span: Span, spans: Sequence[Span]) -> Span:

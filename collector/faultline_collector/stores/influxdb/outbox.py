@@ -210,6 +210,12 @@ class Outbox:
         except (OSError, ValueError) as error:
             raise StoreError(f"the outbox {self._folder} cannot be read: {error}") from error
 
+    def wait_until_sent(self, timeout_s: float) -> bool:
+        """Waits until InfluxDB has everything that is here now; whether it has."""
+        with self._changed:
+            last = next(reversed(self._unsent), 0)
+            return self._changed.wait_for(lambda: next(iter(self._unsent), inf) > last, timeout_s)
+
     def wake(self) -> None:
         """Has all who wait look again."""
         with self._changed:

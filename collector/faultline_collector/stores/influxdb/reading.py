@@ -48,9 +48,9 @@ def records_query(
     return f"{found} |> keep(columns: [{_KEPT}])"
 
 
-def extent_query(bucket: str, span: Span) -> str:
-    """Asks for the first and the last time of a result in the span."""
-    ours = f'r._measurement == "{MEASUREMENT}" and r._field == "outcome"'
+def extent_query(bucket: str, span: Span, measurement: str = MEASUREMENT, field: str = "outcome") -> str:
+    """Asks for the first and the last time of a point in the span."""
+    ours = f'r._measurement == "{measurement}" and r._field == "{field}"'
     found = f"{flux_range(bucket, span)} |> filter(fn: (r) => {ours})"
     ends = 'group() |> keep(columns: ["_time"])'
     return "\n".join(
@@ -63,7 +63,7 @@ def extent(rows: Iterable[list[str]]) -> list[Span]:
     """A span for each time in the answer to `extent_query`."""
     return [
         Span(at_us, at_us + 1)
-        for header, some in _tables(rows)
+        for header, some in tables(rows)
         for row in some
         for at_us in (_microseconds(row[header.index("_time")]),)
     ]
@@ -82,7 +82,7 @@ def _microseconds(text: str) -> int:
 
 def records(rows: Iterable[list[str]]) -> PlacedResults:
     """The results in the rows of an answer to `records_query`."""
-    parts = [_results(header, some) for header, some in _tables(rows)]
+    parts = [_results(header, some) for header, some in tables(rows)]
     return gathered(parts)
 
 
@@ -90,7 +90,7 @@ def _any_of(column: str, values: Sequence[str]) -> str:
     return "(" + " or ".join(f"r.{column} == {flux_text(value)}" for value in values) + ")"
 
 
-def _tables(rows: Iterable[list[str]]) -> Iterator[tuple[list[str], list[list[str]]]]:
+def tables(rows: Iterable[list[str]]) -> Iterator[tuple[list[str], list[list[str]]]]:
     """Runs of rows with the same columns, of bounded length; raises StoreError for an error among them."""
     header: list[str] = []
     held: list[list[str]] = []
@@ -115,10 +115,10 @@ def _results(header: list[str], rows: list[list[str]]) -> PlacedResults:
     absent = ("",) * len(rows)
     agent, spool, target, region, network, _ = (columns.get(tag, absent) for tag in _TAGS)
     sequence, numbers, names, details = zip(*(text.split(";", 3) for text in columns["_value"]), strict=True)
-    sources, source = _coded(zip(agent, spool, strict=True))
-    target_ids, target_code = _coded(target)
-    told, detail = _coded(details)
-    places, place = _coded(zip(region, network, strict=True))
+    sources, source = coded(zip(agent, spool, strict=True))
+    target_ids, target_code = coded(target)
+    told, detail = coded(details)
+    places, place = coded(zip(region, network, strict=True))
     fixed, timings_us = _numbers(numbers, names)
     results = ResultBatch(
         sources=tuple(Source(*words) for words in sources),
@@ -145,7 +145,7 @@ _TYPES: dict[str, type[np.generic]] = {
 def _numbers(texts: Sequence[str], names: Sequence[str]) -> tuple[npt.NDArray[np.int64], dict[str, Int32]]:
     """The fixed numbers of each record, a row each; and its timings by name, -1 where there is none."""
     fixed = np.empty((len(RECORD_NUMBERS), len(texts)), np.int64)
-    words, code = _coded(names)
+    words, code = coded(names)
     timings = {name: np.full(len(texts), -1, np.int32) for word in words for name in word.split()}
     for key, word in enumerate(words):
         rows = np.flatnonzero(code == key)
@@ -160,7 +160,8 @@ def _numbers(texts: Sequence[str], names: Sequence[str]) -> tuple[npt.NDArray[np
     return fixed, timings
 
 
-def _coded(words: Iterable[Any]) -> tuple[list[Any], Int32]:
+def coded(words: Iterable[Any]) -> tuple[list[Any], Int32]:
+    """Each different word once, and beside each word its place among them."""
     codes: dict[Any, int] = {}
     column = np.fromiter((codes.setdefault(word, len(codes)) for word in words), np.int32)
     return list(codes), column

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -28,6 +28,9 @@ _GZIP = 16 + zlib.MAX_WBITS
 _DIALECT = Dialect(
     header=True, annotations=[], delimiter=",", comment_prefix="#", date_time_format="RFC3339Nano"
 )
+
+Ask = Callable[[str], Iterable[list[str]]]
+"""Takes a Flux query, gives the rows of its answer, and raises StoreError when there is none."""
 
 
 class Server:

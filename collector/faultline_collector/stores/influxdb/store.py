@@ -4,7 +4,7 @@ An append is done when its entry is on disk. What the outbox still holds is merg
 answers do not depend on how far InfluxDB is behind.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Lock
@@ -12,10 +12,12 @@ from threading import Lock
 from faultline.ranges import Ranges
 from faultline_collector.fleet import Fleet
 from faultline_collector.results import ResultBatch, Source
-from faultline_collector.stores.counting import count_results
+from faultline_collector.stores.counting import answer
 from faultline_collector.stores.influxdb.address import Address, parse_address, read_token
 from faultline_collector.stores.influxdb.deadletters import DeadLetters
 from faultline_collector.stores.influxdb.entries import Entry
+from faultline_collector.stores.influxdb.expiry import Expiry
+from faultline_collector.stores.influxdb.folding import Folding
 from faultline_collector.stores.influxdb.history import History, Wanted
 from faultline_collector.stores.influxdb.outbox import Bounds, Outbox
 from faultline_collector.stores.influxdb.roles import roles_of
@@ -26,8 +28,9 @@ from faultline_collector.stores.ledger import Ledger
 from faultline_collector.stores.options import StoreOptions
 from faultline_collector.stores.order import kept_timings, left_out
 from faultline_collector.stores.places import placed, places_of
+from faultline_collector.stores.plan import plan
 from faultline_collector.stores.store import ReceivedRange, ResultQuery, StoreError, Upkeep
-from faultline_collector.stores.summary import Span, Summary, SummaryQuery
+from faultline_collector.stores.summary import Summary, SummaryQuery
 
 _CLOSE_S = 5.0
 _TIMINGS = "timings"
@@ -44,7 +47,9 @@ class InfluxdbStore:
         self._ledger = Ledger(outbox.ranges())
         self._timings = set(outbox.mark(_TIMINGS).split())
         self._sender = Sender(outbox, server, letters)
-        self._history = History(server, outbox, self._problem)
+        self._history = History(server.address.bucket, outbox, self._ask)
+        self._folding = Folding(server, outbox, letters, self._ask)
+        self._expiry = Expiry(server, outbox, self._ask)
         self._sender.start()
         self._closed = False
 
@@ -74,13 +79,23 @@ class InfluxdbStore:
 
     def summary(self, query: SummaryQuery) -> Summary:
         """See `Store`."""
-        span = Span(query.since_us, query.until_us)
         wanted = Wanted(target_ids=frozenset(query.target_groups))
-        return count_results(self._history.read(span, wanted), query, span)
+        return answer(
+            query,
+            plan(query, self._expiry.raw_from_us, self._expiry.rollups_from_us),
+            lambda span: self._history.read(span, wanted),
+            lambda span, width_us: self._folding.cells(
+                span, width_us, (query.timing,) if query.timing else ()
+            ),
+        )
 
     def upkeep(self, raw_before_us: int, rollups_before_us: int) -> Upkeep:
         """See `Store`."""
-        return Upkeep()
+        if self._sender.trouble is not None:
+            return Upkeep()
+        if self._folding.step():
+            return Upkeep(more=True)
+        return Upkeep(dropped=self._expiry.expire(raw_before_us, rollups_before_us))
 
     def close(self) -> None:
         """See `Store`; what was not sent stays in the outbox."""
@@ -98,6 +113,11 @@ class InfluxdbStore:
         if not timings <= self._timings:
             self._outbox.keep(_TIMINGS, " ".join(sorted(self._timings | timings)))
             self._timings |= timings
+
+    def _ask(self, flux: str) -> Iterable[list[str]]:
+        if problem := self._problem():
+            raise StoreError(problem)
+        return self._server.ask(flux)
 
     def _problem(self) -> str:
         """Why InfluxDB takes nothing, in a sentence; empty when it does."""

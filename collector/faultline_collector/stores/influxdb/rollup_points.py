@@ -1,0 +1,172 @@
+"""Roll-ups as points of InfluxDB: lines out of cells, and cells out of rows. Pure; docs/storage.md has more.
+
+A point is a whole cell and says which entries of the outbox it counts, so that writing it again changes
+nothing, and a cell that was written before a crash is not counted twice.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from faultline.outcomes import Outcome
+from faultline_collector.stores.influxdb.lines import tagged
+from faultline_collector.stores.influxdb.reading import coded, flux_range, flux_text, tables
+from faultline_collector.stores.influxdb.roles import Role
+from faultline_collector.stores.places import Place, PlacedResults
+from faultline_collector.stores.rollups import FIVE_MINUTES_US, HOUR_US, Cells
+from faultline_collector.stores.summary import OUTCOMES, Span
+
+MEASUREMENTS = {FIVE_MINUTES_US: "rollup_5m", HOUR_US: "rollup_1h"}
+"""One for each width of cells."""
+
+HISTOGRAM = "histogram_"
+"""With the name of a timing behind it: the field of its histogram."""
+
+CELL = "cell"
+"""The field that holds all of a cell but its histograms, and how far it counts."""
+
+_TAGS = ("target", "service", "component", "provider", "region", "network", "family")
+_SEPARATOR = "\x1f"
+_NUMBERS = 3 + OUTCOMES  # entries, saturated, minutes, outcomes
+
+
+class Mark(NamedTuple):
+    """How far a cell counts: entries up to `through` of the outbox named `epoch`."""
+
+    epoch: str
+    through: int
+
+
+class Written(NamedTuple):
+    """Cells as they stand in InfluxDB, and the mark of each; cells of histograms alone have none."""
+
+    cells: Cells
+    marks: tuple[Mark | None, ...]
+
+
+def with_roles(placed: PlacedResults, roles: Sequence[Role]) -> PlacedResults:
+    """The results with targets that carry their roles, so that cells are divided by them too."""
+    results = placed.results
+    names = tuple(_SEPARATOR.join((t, *role)) for t, role in zip(results.target_ids, roles, strict=True))
+    return replace(placed, results=replace(results, target_ids=names))
+
+
+def without_roles(cells: Cells) -> Cells:
+    """The cells with bare targets; some may then stand beside each other."""
+    names = tuple(name.partition(_SEPARATOR)[0] for name in cells.target_ids)
+    return replace(cells, target_ids=names)
+
+
+def cell_lines(cells: Cells, mark: Mark) -> bytes:
+    """A line for each cell, with targets that carry roles."""
+    ends = np.searchsorted(cells.bin_cell, np.arange(len(cells) + 1)).tolist()
+    bins = list(zip(cells.bin_timing.tolist(), cells.bin.tolist(), cells.bin_count.tolist(), strict=True))
+    begins = _Begins(cells)
+    keys = zip(cells.target.tolist(), cells.place.tolist(), cells.family.tolist(), strict=True)
+    counts = zip(cells.outcomes.tolist(), cells.saturated.tolist(), cells.minutes.tolist(), strict=True)
+    lines = []
+    for row, (key, (outcomes, saturated, minutes), start_us) in enumerate(
+        zip(keys, counts, cells.start_us.tolist(), strict=True)
+    ):
+        fields = [f"{o.word}={n}i" for o, n in zip(Outcome, outcomes, strict=True) if n]
+        fields += [f"saturated={saturated}i"] if saturated else []
+        numbers = " ".join(map(str, (mark.through, saturated, minutes, *outcomes)))
+        fields += [f"known_minutes={minutes.bit_count()}i", f'{CELL}="{mark.epoch} {numbers}"']
+        fields += _histograms(cells.timings, bins[ends[row] : ends[row + 1]])
+        lines.append(b"%s %s %d\n" % (begins[key], ",".join(fields).encode(), start_us * 1000))
+    return b"".join(lines)
+
+
+def cells_query(bucket: str, width_us: int, span: Span, timings: Sequence[str] | None) -> str:
+    """Asks for the cells of a width that begin in the span, with some histograms; None: with all."""
+    fields = f'r._field == "{CELL}"'
+    if timings is None:
+        fields += f" or r._field =~ /^{HISTOGRAM}/"
+    else:
+        fields += "".join(f" or r._field == {flux_text(HISTOGRAM + name)}" for name in timings)
+    ours = f'r._measurement == "{MEASUREMENTS[width_us]}" and ({fields})'
+    kept = ", ".join(f'"{name}"' for name in ("_time", "_field", "_value", *_TAGS))
+    return f"{flux_range(bucket, span)} |> filter(fn: (r) => {ours}) |> keep(columns: [{kept}])"
+
+
+def written_cells(rows: Iterable[list[str]], width_us: int) -> Iterator[Written]:
+    """The cells in the rows of an answer to `cells_query`; those of one key are to be added up."""
+    for header, some in tables(rows):
+        columns = dict(zip(header, zip(*some, strict=True), strict=True))
+        absent = ("",) * len(some)
+        tags = [columns.get(tag, absent) for tag in _TAGS]
+        own = np.array([field == CELL for field in columns["_field"]], np.bool_)
+        yield _written(width_us, tags, columns, own)
+
+
+class _Begins(dict[tuple[int, int, int], bytes]):
+    """The begin of a line for each target, place and family, made when it is first needed."""
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        self._measurement = MEASUREMENTS[cells.width_us]
+
+    def __missing__(self, key: tuple[int, int, int]) -> bytes:
+        target, *role = self._cells.target_ids[key[0]].split(_SEPARATOR)
+        place = self._cells.places[key[1]]
+        words = (target, *role, place.region, str(place.asn or ""), str(key[2] or ""))
+        self[key] = tagged(self._measurement, dict(zip(_TAGS, words, strict=True)))
+        return self[key]
+
+
+def _histograms(timings: Sequence[str], bins: Sequence[tuple[int, int, int]]) -> list[str]:
+    texts: dict[int, list[str]] = {}
+    for timing, number, count in bins:
+        texts.setdefault(timing, []).append(f"{number}:{count}")
+    return [f'{HISTOGRAM}{timings[timing]}="{" ".join(words)}"' for timing, words in texts.items()]
+
+
+def _written(
+    width_us: int, tags: Sequence[Sequence[str]], columns: dict[str, tuple[str, ...]], own: Any
+) -> Written:
+    target, service, component, provider, region, network, family = tags
+    names, target_code = coded(map(_SEPARATOR.join, zip(target, service, component, provider, strict=True)))
+    places, place = coded(zip(region, network, strict=True))
+    times = np.array([text.rstrip("Z") for text in columns["_time"]], "M8[ns]").astype(np.int64) // 1000
+    values = columns["_value"]
+    marks = tuple(
+        Mark(words[0], int(words[1])) if mine else None
+        for mine, value in zip(own.tolist(), values, strict=True)
+        for words in (value.split(" ", 2),)
+    )
+    numbers = np.zeros((len(values), _NUMBERS - 1), np.uint64)
+    texts = [value.split(" ", 2)[2] for value, mine in zip(values, own.tolist(), strict=True) if mine]
+    numbers[own] = np.fromstring(" ".join(texts), np.uint64, sep=" ").reshape(len(texts), -1)
+    timings, bins = _bins(columns["_field"], values, own)
+    cells = Cells(
+        width_us=width_us,
+        target_ids=tuple(names),
+        target=target_code,
+        places=tuple(Place(r, int(n or 0)) for r, n in places),
+        place=place,
+        family=np.array([int(text or 0) for text in family], np.int64),
+        start_us=times,
+        outcomes=numbers[:, 2:].astype(np.int64),
+        saturated=numbers[:, 0].astype(np.int64),
+        minutes=numbers[:, 1],
+        timings=timings,
+        bin_cell=bins[0],
+        bin_timing=bins[1],
+        bin=bins[2],
+        bin_count=bins[3],
+    )
+    return Written(cells, marks)
+
+
+def _bins(fields: Sequence[str], values: Sequence[str], own: Any) -> tuple[tuple[str, ...], Any]:
+    """The timings that occur; and cell, timing, bin and count of each bin."""
+    timings: dict[str, int] = {}
+    rows = []
+    for row, (field, value, mine) in enumerate(zip(fields, values, own.tolist(), strict=True)):
+        if not mine:
+            timing = timings.setdefault(field.removeprefix(HISTOGRAM), len(timings))
+            rows += [(row, timing, *map(int, word.split(":"))) for word in value.split(" ")]
+    columns = np.array(rows, np.int64).reshape(-1, 4).T
+    return tuple(timings), columns
