@@ -164,13 +164,13 @@ async def test_a_broker_that_forgot_is_told_again(broker: Mosquitto) -> None:
         await retained(broker, lambda last: set(last) == {SERVICE.format("twitter"), OUTAGE.format("o3")})
 
 
-async def test_only_what_changed_is_published(mosquitto: Mosquitto) -> None:
+async def test_only_what_changed_is_published(broker: Mosquitto) -> None:
     """A tick without news costs the broker nothing."""
     shown = Shown(state(outage("o4"), services=("a", "b")))
-    async with publishing(mosquitto, shown) as events:
+    async with publishing(broker, shown) as events:
         topics = {SERVICE.format("a"), SERVICE.format("b"), OUTAGE.format("o4")}
-        await retained(mosquitto, lambda last: set(last) == topics)
-        async with reading(mosquitto) as reader:
+        await retained(broker, lambda last: set(last) == topics)
+        async with reading(broker) as reader:
             await eventually(lambda: {topic for topic, said in reader.last.items() if said} == topics)
             count = len(reader.heard)
             shown.state = state(replace(outage("o4"), why="Now it is known."), services=("a", "b"))
