@@ -29,7 +29,7 @@ CELL = "cell"
 
 _TAGS = ("target", "service", "component", "provider", "region", "network", "family")
 _SEPARATOR = "\x1f"
-_NUMBERS = 3 + OUTCOMES  # entries, saturated, minutes, outcomes
+_NUMBERS = 2 + OUTCOMES  # saturated, minutes, outcomes
 
 
 class Mark(NamedTuple):
@@ -136,9 +136,9 @@ def _written(
         for mine, value in zip(own.tolist(), values, strict=True)
         for words in (value.split(" ", 2),)
     )
-    numbers = np.zeros((len(values), _NUMBERS - 1), np.uint64)
+    numbers = np.zeros((len(values), _NUMBERS), np.uint64)
     texts = [value.split(" ", 2)[2] for value, mine in zip(values, own.tolist(), strict=True) if mine]
-    numbers[own] = np.fromstring(" ".join(texts), np.uint64, sep=" ").reshape(len(texts), -1)
+    numbers[own] = np.fromstring(" ".join(texts), np.uint64, sep=" ").reshape(-1, _NUMBERS)
     timings, bins = _bins(columns["_field"], values, own)
     cells = Cells(
         width_us=width_us,
