@@ -27,10 +27,10 @@ class World:
 
 def make_world(scenario: Scenario) -> World:
     """Makes a world; fleet, noise, faults and delivery have random numbers of their own."""
-    fleets, probing, noise, faults, delivery = (
-        np.random.default_rng(seed) for seed in np.random.SeedSequence(scenario.seed).spawn(5)
+    probing, noise, faults, delivery = (
+        np.random.default_rng(seed) for seed in np.random.SeedSequence(scenario.seed).spawn(5)[1:]
     )
-    fleet = make_fleet(scenario.fleet, fleets)
+    fleet = make_fleet(scenario.fleet, fleet_random(scenario.seed))
     rounds = healthy_rounds(fleet, scenario.length_s, probing)
     disturb(rounds, fleet, scenario.length_s, scenario.noise, noise)
     silences = [_gaps(rounds, fleet, scenario, noise)]
@@ -40,6 +40,11 @@ def make_world(scenario: Scenario) -> World:
         else:
             silences.append(hush(rounds, fleet, scenario, fault, faults))
     return World(scenario, fleet, _received(rounds, fleet, scenario, silences, delivery))
+
+
+def fleet_random(seed: int) -> np.random.Generator:
+    """The random numbers of a scenario's fleet, so that whoever draws faults can know the fleet before."""
+    return np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
 
 
 def _gaps(rounds: Rounds, fleet: Fleet, scenario: Scenario, random: np.random.Generator) -> Silence:

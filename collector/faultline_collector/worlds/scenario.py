@@ -109,7 +109,10 @@ class Subject(Settings):
 
 
 class Truth(Settings):
-    """What should be told: an outage with this scope and subject, begun and ended within these times."""
+    """What should be told: an outage with this scope and subject, begun and ended within these times.
+
+    `optional`: it may be told or not, a disturbance too short to count either way.
+    """
 
     scope: Scope
     subject: Subject
@@ -118,6 +121,9 @@ class Truth(Settings):
     asns: tuple[int, ...] = ()
     began: tuple[Moment, Moment]
     ended: tuple[Moment, Moment]
+    layer: str = ""
+    severity: float = 1.0
+    optional: bool = False
 
 
 class Noise(Settings):

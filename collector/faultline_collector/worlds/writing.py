@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 
 from faultline.outcomes import WORDS
+from faultline_collector.fleet import Fleet, Target
 from faultline_collector.results import ResultBatch
 from faultline_collector.worlds.making import World
+from faultline_collector.worlds.scenario import Truth, seconds
 
 AGENT_FIELDS = ("id", "region", "country", "asn", "site", "latitude", "longitude", "version", "ca_bundle")
 TARGET_FIELDS = ("id", "service", "component", "provider", "kind", "interval_s", "home_region")
@@ -72,6 +73,42 @@ def _results(path: Path, results: ResultBatch) -> None:
         database.execute(f"COPY made TO '{str(path).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)")
 
 
-def rows_of(world: World) -> int:
-    """How many results the world has."""
-    return int(np.size(world.results.sequence))
+def write_truth(world: World, path: Path) -> Path:
+    """Writes what truly broke, a JSON object a fault, as scorers of traces read it; gives the path."""
+    facts = [_fact(world, f"f{i}", truth) for i, truth in enumerate(world.scenario.truth)]
+    path.write_text(json.dumps(facts, indent=1) + "\n")
+    return path
+
+
+def _fact(world: World, name: str, truth: Truth) -> dict[str, Any]:
+    begins_at, ends_at = truth.began[0], truth.ended[0]
+    return {
+        "id": name,
+        "scope": truth.scope.value,
+        "subject": {"kind": truth.subject.kind, "id": truth.subject.id},
+        "targets": [t.id for t in world.fleet.targets if _is_of(t, truth)],
+        "regions": _regions(world.fleet, truth),
+        "layer": truth.layer,
+        "severity": truth.severity,
+        "optional": truth.optional,
+        "start_s": seconds(world.scenario, begins_at),
+        "end_s": seconds(world.scenario, ends_at),
+        "start": _iso(begins_at),
+        "end": _iso(ends_at),
+    }
+
+
+def _is_of(target: Target, truth: Truth) -> bool:
+    """Whether a target belongs to a service or provider that is out; networks and agents have none."""
+    mine = {"service": target.service, "provider": target.provider}.get(truth.subject.kind)
+    return mine == truth.subject.id and (not truth.components or target.component in truth.components)
+
+
+def _regions(fleet: Fleet, truth: Truth) -> list[str]:
+    if truth.regions:
+        return sorted(truth.regions)
+    if truth.subject.kind == "agent":
+        return [agent.region for agent in fleet.agents if agent.id == truth.subject.id]
+    if truth.subject.kind == "cohort":
+        return sorted({agent.region for agent in fleet.agents if agent.ca_bundle == truth.subject.id})
+    return sorted({agent.region for agent in fleet.agents if not truth.asns or agent.asn in truth.asns})
