@@ -32,7 +32,8 @@ SEED = int(os.environ.get("FAULTLINE_SOAK_SEED", str(time.time_ns() % 2**32)))
 PAGE = Path("docs/soak.md")
 HEAD = """# The last soak
 
-Written by `make soak`, which runs what takes longer than CI has.
+Written by `make soak`, which runs what takes longer than CI has; one of them alone by
+`.venv/bin/python -m tests.soak NAME`. FAULTLINE_SOAK_KILLS, _INPUTS, _EXAMPLES and _SEED set how much.
 
 | soak | what was done | what was seen | seconds | on |
 | --- | --- | --- | ---: | --- |
