@@ -36,7 +36,18 @@ TABLES = {
     "stores": (
         faultline_collector.stores,
         faultline_collector.stores.STORES,
-        {"store", "ledger", "order", "availability"},
+        {
+            "store",
+            "remote",
+            "options",
+            "ledger",
+            "order",
+            "places",
+            "rollups",
+            "summary",
+            "plan",
+            "counting",
+        },  # fmt: skip
     ),
 }
 """Each seam's package, its table, and the modules of the folder that are not entries of it."""

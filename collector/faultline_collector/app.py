@@ -64,7 +64,7 @@ def build(config: CollectorConfig, path: Path, store: Store, registry: Registry)
     roster = Roster(registry, config, path, fleet)
     roster.changed += [writer.refit, intake.refit, judge.refit, lambda _: tokens.forget()]
     courier = open_courier(registry, roster, metrics, now_us)
-    history = History(board, store, registry)
+    history = History(board, store, registry, weights=lambda: roster.config.region_weights())
     reception = Reception(intake, metrics, roster.refresh)
     brokered = open_brokered(config.broker, reception, lambda: board.shown, metrics)
     agents = AgentsServicer(reception, tokens)

@@ -94,6 +94,7 @@ class RegionSettings(Settings):
     country: Annotated[str, Field(description="ISO 3166-1 alpha-2")]
     latitude: Annotated[float, Between(-90, 90), Field(description="degrees, north positive")]
     longitude: Annotated[float, Between(-180, 180), Field(description="degrees, east positive")]
+    weight: Annotated[float, Between(0, 1e12), Field(description="in means over regions: people, say")] = 1
 
 
 class NetworkSettings(Settings):
@@ -192,6 +193,10 @@ class CollectorConfig(Settings):
             ),
             targets=_by_id(self._targets()),
         )
+
+    def region_weights(self) -> dict[str, float]:
+        """How much each region counts in means over regions."""
+        return {region.id: region.weight for region in self.regions}
 
     def _targets(self) -> Iterator[Target]:
         for service in self.services:

@@ -193,23 +193,59 @@ class TargetsAnswer(Answer):
     targets: list[TargetAnswer]
 
 
-class AvailabilityAnswerRow(Answer):
-    """One step of a service seen from a region; `availability` is null when nothing is known of it."""
+class KeyedAnswer(Answer):
+    """One step of what the first seven fields name; null where the question does not divide by them."""
 
-    service: str
-    region: str
+    service: str | None
+    component: str | None
+    target: str | None
+    provider: str | None
+    region: str | None
+    network: int | None
+    family: int | None
     start: str
+
+
+class AvailabilityAnswerRow(KeyedAnswer):
+    """Shares are null where nothing is known; `weighted` and `worst` are over regions, in rows of several."""
+
     ok: int
     failed: int
     unknown: int
     coverage: float
     availability: float | None
+    weighted: float | None
+    worst: float | None
+    worst_region: str | None
 
 
 class AvailabilityAnswer(Answer):
-    """Rows by service, region and start."""
+    """Rows by what they are about and start; `notes` are sentences that must be known with them."""
 
     rows: list[AvailabilityAnswerRow]
+    notes: list[str]
+
+
+class LatencyAnswerRow(KeyedAnswer):
+    """Percentiles of good results, null where there is none; their error is at most `error` of the answer."""
+
+    count: int
+    coverage: float
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    weighted_p50_ms: float | None
+    worst_p95_ms: float | None
+    worst_region: str | None
+
+
+class LatencyAnswer(Answer):
+    """Rows by what they are about and start; `error` is the relative error of percentiles."""
+
+    timing: str
+    error: float
+    rows: list[LatencyAnswerRow]
+    notes: list[str]
 
 
 class ResultAnswer(Answer):

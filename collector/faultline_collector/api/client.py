@@ -53,6 +53,24 @@ class Client:
                     raise Unanswered(str(row["error"]))
                 yield row
 
+    def pieces(self, path: str, **asked: str) -> Iterator[bytes]:
+        """An answer of lines as it comes, some whole lines at a time; raises Unanswered, also on the way."""
+        with self._sentences(), self._http.stream("GET", f"/api/v1/{path}", params=asked) as answer:
+            self._expect(answer)
+            rest = b""
+            for piece in answer.iter_bytes():
+                lines, _, rest = (rest + piece).rpartition(b"\n")
+                if lines:
+                    self._refuse_error(lines.rpartition(b"\n")[2])
+                    yield lines + b"\n"
+            if rest:
+                raise Unanswered(f"the answer of {self.url} ends within a line")
+
+    @staticmethod
+    def _refuse_error(line: bytes) -> None:
+        if line.startswith(b'{"error": '):
+            raise Unanswered(str(json.loads(line)["error"]))
+
     def changes(self) -> Iterator[Change]:
         """States and outages as they come, until the stream ends; raises Unanswered."""
         with (

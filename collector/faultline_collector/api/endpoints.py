@@ -11,21 +11,25 @@ from starlette.responses import JSONResponse, Response
 
 from faultline_collector.api import answers
 from faultline_collector.api.board import Board
+from faultline_collector.api.export import results_csv, rollups_csv
 from faultline_collector.api.health import Health
 from faultline_collector.api.history import History, clock_us
 from faultline_collector.api.prepared import Lazy, Prepared, prepare_answer, respond
 from faultline_collector.api.questions import (
     AvailabilityQuestion,
+    ExportQuestion,
+    LatencyQuestion,
     OutagesQuestion,
     Question,
     ResultsQuestion,
 )
-from faultline_collector.api.rows import availability_answer, ndjson
+from faultline_collector.api.rows import availability_answer, latency_answer, ndjson
 from faultline_collector.api.stories import Stories
 from faultline_collector.api.streams import EventStream, LineStream
 from faultline_collector.metrics import Metrics
 
 JSON = "application/json"
+CSV = "text/csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +105,30 @@ async def _availability(api: Api, request: Request, question: AvailabilityQuesti
 
 
 def _tell_availability(api: Api, question: AvailabilityQuestion) -> Prepared:
-    return prepare_answer(availability_answer(api.history.availability(question)))
+    return prepare_answer(availability_answer(api.history.availability(question), question.by))
+
+
+async def _latency(api: Api, request: Request, question: LatencyQuestion) -> Response:
+    return respond(request, await api.history.pool.ask(partial(_tell_latency, api, question)))
+
+
+def _tell_latency(api: Api, question: LatencyQuestion) -> Prepared:
+    found = api.history.latency(question)
+    return prepare_answer(latency_answer(found, question.by, question.timing))
 
 
 async def _results(api: Api, request: Request, question: ResultsQuestion) -> Response:
     return LineStream(api.history.streams, ndjson(api.history.results(question)))
+
+
+async def _export_results(api: Api, request: Request, question: ExportQuestion) -> Response:
+    lines = results_csv(api.history.export_results(question))
+    return LineStream(api.history.streams, lines, media_type=CSV)
+
+
+async def _export_rollups(api: Api, request: Request, question: ExportQuestion) -> Response:
+    lines = rollups_csv(api.history.export_rollups(question), question.timing)
+    return LineStream(api.history.streams, lines, media_type=CSV)
 
 
 async def _events(api: Api, request: Request, _: Question) -> Response:
@@ -123,7 +146,7 @@ async def _metrics(api: Api, request: Request, _: Question) -> Response:
 async def _healthz(api: Api, request: Request, _: Question) -> Response:
     problem = api.health.problem(api.clock())
     body = answers.HealthAnswer(
-        ok=not problem, problem=problem, broker=api.health.broker_problem
+        ok=not problem, problem=problem, broker=api.health.broker_problem, store=api.health.store_away
     ).model_dump_json()
     return Response(body, 503 if problem else 200, {"Cache-Control": "no-store"}, JSON)
 
@@ -162,10 +185,19 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         "/api/v1/availability",
         "availability",
-        "Share of good results by service, region and step, with the share of time that is known beside it",
+        "Share of good results by step and by what you choose, with the share of time that is known",
         _availability,
         answers.AvailabilityAnswer,
         takes=AvailabilityQuestion,
+        errors=(400, 503),
+    ),
+    Endpoint(
+        "/api/v1/latency",
+        "latency",
+        "Percentiles of a timing by step and by what you choose, with the share of time that is known",
+        _latency,
+        answers.LatencyAnswer,
+        takes=LatencyQuestion,
         errors=(400, 503),
     ),
     Endpoint(
@@ -176,6 +208,26 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         answers.ResultAnswer,
         takes=ResultsQuestion,
         media_type="application/x-ndjson",
+        errors=(400, 503),
+    ),
+    Endpoint(
+        "/api/v1/export/results",
+        "export-results",
+        "All results of a window by receipt; a last line with `error` says that the rest is missing",
+        _export_results,
+        "Comma-separated values with a line of names",
+        takes=ExportQuestion,
+        media_type=CSV,
+        errors=(400, 503),
+    ),
+    Endpoint(
+        "/api/v1/export/rollups",
+        "export-rollups",
+        "All roll-ups of a window by time; a last line with `error` says that the rest is missing",
+        _export_rollups,
+        "Comma-separated values with a line of names",
+        takes=ExportQuestion,
+        media_type=CSV,
         errors=(400, 503),
     ),
     Endpoint("/api/v1/openapi.json", "openapi", "This document", _document, "An OpenAPI document"),

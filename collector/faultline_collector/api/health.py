@@ -10,12 +10,14 @@ MOST_TICK_AGE_US = 10_000_000
 class Health:
     """What the app notes as it goes: the last tick, and what is wrong with store and broker, in one sentence.
 
-    Without its broker the collector goes on: agents spool, and those over gRPC notice nothing.
+    Without its broker the collector goes on: agents spool, and those over gRPC notice nothing. So it does
+    while a store on another machine is away: results wait in the outbox.
     """
 
     ticked_us: int = 0
     store_problem: str = ""
     broker_problem: str = ""
+    store_away: str = ""
 
     def problem(self, now_us: int) -> str:
         """What is wrong, in one sentence; empty when all is well."""

@@ -1,47 +1,56 @@
 """Questions about the past, answered for REST and gRPC alike."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Generic, TypeVar
 
 from faultline_collector.api.board import Board
-from faultline_collector.api.picture import probed_pairs
+from faultline_collector.api.figures import (
+    AvailabilityRow,
+    LatencyRow,
+    Steps,
+    availability_rows,
+    cell_steps,
+    latency_rows,
+)
 from faultline_collector.api.pool import Pool
 from faultline_collector.api.questions import (
     AvailabilityQuestion,
     BadQuestion,
+    ExportQuestion,
+    HistoryQuestion,
+    LatencyQuestion,
     OutagesQuestion,
     ResultsQuestion,
+    ScopedQuestion,
     known_id,
 )
-from faultline_collector.fleet import Fleet
-from faultline_collector.outages import Outage
+from faultline_collector.api.scope import Scope, scope_of, selected_targets
+from faultline_collector.fleet import Agent
+from faultline_collector.outages import Outage, iso
 from faultline_collector.registry.registry import Registry, Transition
 from faultline_collector.results import ResultBatch
 from faultline_collector.stores.store import ResultQuery, Store
-from faultline_collector.stores.summary import Summary, SummaryQuery, SummaryRow
+from faultline_collector.stores.summary import Span, Summary
 
 MOST_ROWS = 200_000
-"""Most rows of one answer about availability."""
+"""Most rows of one answer."""
+
+_MOST_HISTOGRAMS = 20_000
+_EVERYTHING = ("component", "target", "provider", "region", "network", "family")
+_SCOPE = set(ScopedQuestion.model_fields)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class AvailabilityRow:
-    """One step of a service seen from a region; `availability` is None when nothing is known of it."""
+class Answer(Generic[T]):
+    """Rows, and what must be known of them, in sentences."""
 
-    service: str
-    region: str
-    start_us: int
-    ok: int
-    failed: int
-    unknown: int
-    coverage: float
-
-    @property
-    def availability(self) -> float | None:
-        """The share of good results among those that tell something."""
-        known = self.ok + self.failed
-        return self.ok / known if known else None
+    rows: list[T]
+    notes: tuple[str, ...] = ()
 
 
 def clock_us() -> int:
@@ -63,6 +72,7 @@ class History:
         *,
         pool: Pool | None = None,
         streams: Pool | None = None,
+        weights: Callable[[], Mapping[str, float]] = dict,
         clock: Callable[[], int] = clock_us,
     ) -> None:
         self.pool = pool or Pool("questions")
@@ -70,6 +80,7 @@ class History:
         self._board = board
         self._store = store
         self._registry = registry
+        self._weights = weights
         self._clock = clock
 
     def outages(self, question: OutagesQuestion) -> tuple[Outage, ...]:
@@ -81,48 +92,71 @@ class History:
         """One outage with its life so far."""
         return self._registry.outage(outage_id)
 
-    def availability(self, question: AvailabilityQuestion) -> list[AvailabilityRow]:
-        """A row for every service, region and step of the window, also where nothing is known."""
-        since_us, until_us = question.window(self._clock())
-        step_us = question.step_us(until_us - since_us)
-        fleet = self._board.fleet
-        known_id("service", question.service, (service.id for service in fleet.services))
-        known_id("region", question.region, (region.id for region in fleet.regions))
-        pairs = _pairs(fleet, question)
-        starts = range(since_us, until_us, step_us)
-        if len(pairs) * len(starts) > MOST_ROWS:
-            raise BadQuestion(
-                f"step: would make {len(pairs) * len(starts)} rows, at most {MOST_ROWS} are allowed"
-            )
-        counts = self._store.summary(
-            SummaryQuery(
-                since_us=since_us,
-                until_us=until_us,
-                step_us=step_us,
-                target_groups={t.id: t.service for t in fleet.targets if question.service in ("", t.service)},
-                regions=frozenset((question.region,)) if question.region else None,
-                by_region=True,
-            )
-        )
-        return _fill(counts, pairs, starts, until_us)
+    def availability(self, question: AvailabilityQuestion) -> Answer[AvailabilityRow]:
+        """A row for every key and step of the window, also where nothing is known."""
+        scope, steps = self._asked(question)
+        found = self._summary(scope, steps)
+        rows = availability_rows(found, scope, steps, self._weights())
+        return Answer(list(rows), _notes(found.rounded))
+
+    def latency(self, question: LatencyQuestion) -> Answer[LatencyRow]:
+        """The same for percentiles; the store is asked for some steps at a time, for histograms are large."""
+        scope, steps = self._asked(question)
+        some = max(1, _MOST_HISTOGRAMS // max(1, len(scope.expected)))
+        rows: list[LatencyRow] = []
+        rounded: set[Span] = set()
+        for part in _parts(steps, some):
+            found = self._summary(scope, part, question.timing)
+            rows += latency_rows(found, scope, part, self._weights())
+            rounded |= set(found.rounded)
+        return Answer(sorted(rows, key=lambda row: (row.key, row.start_us)), _notes(rounded))
 
     def results(self, question: ResultsQuestion) -> Iterator[ResultBatch]:
         """Raw results, newest first, in batches."""
+        return self._store.results(replace(self._selected(question), newest_first=True, limit=question.limit))
+
+    def export_results(self, question: ExportQuestion) -> Iterator[ResultBatch]:
+        """All results, in order of receipt, in batches."""
+        return self._store.results(self._selected(question))
+
+    def export_rollups(self, question: ExportQuestion) -> Iterator[tuple[Steps, Summary]]:
+        """Roll-ups by everything that they are kept by, some steps at a time."""
+        divided = HistoryQuestion(**question.model_dump(include=_SCOPE), by=_EVERYTHING)
+        scope = scope_of(self._board.fleet, divided)
+        since_us, until_us = question.window(self._clock())
+        return (
+            (part, self._summary(scope, part, question.timing))
+            for part in cell_steps(since_us, until_us, question.width // timedelta(microseconds=1))
+        )
+
+    def _selected(self, question: ResultsQuestion | ExportQuestion) -> ResultQuery:
         since_us, until_us = question.window(self._clock())
         fleet = self._board.fleet
-        known_id("service", question.service, (service.id for service in fleet.services))
-        known_id("target", question.target, (target.id for target in fleet.targets))
         known_id("agent", question.agent, (agent.id for agent in fleet.agents))
-        return self._store.results(
-            ResultQuery(
-                since_us=since_us,
-                until_us=until_us,
-                agent_ids=frozenset((question.agent,)) if question.agent else None,
-                target_ids=_targets(fleet, question),
-                newest_first=True,
-                limit=question.limit,
-            )
+        targets = frozenset(target.id for target in selected_targets(fleet, question))
+        scoped = question.service or question.component or question.target or question.provider
+        agents = frozenset(agent.id for agent in fleet.agents if _stands(agent, question))
+        placed = question.agent or question.region or question.network
+        return ResultQuery(
+            since_us=since_us,
+            until_us=until_us,
+            agent_ids=agents if placed else None,
+            target_ids=targets if scoped else None,
+            families=frozenset((question.family,)) if question.family else None,
         )
+
+    def _summary(self, scope: Scope, steps: Steps, timing: str = "") -> Summary:
+        return self._store.summary(scope.query(steps.starts.start, steps.until_us, steps.starts.step, timing))
+
+    def _asked(self, question: HistoryQuestion) -> tuple[Scope, Steps]:
+        since_us, until_us = question.window(self._clock())
+        step_us = question.step_us(until_us - since_us)
+        steps = Steps(range(since_us, until_us, step_us), until_us)
+        scope = scope_of(self._board.fleet, question)
+        rows = len(scope.expected) * len(steps.starts)
+        if rows > MOST_ROWS:
+            raise BadQuestion(f"step: would make {rows} rows, at most {MOST_ROWS} are allowed")
+        return scope, steps
 
     def close(self) -> None:
         """Answers nothing more."""
@@ -130,43 +164,25 @@ class History:
         self.streams.close()
 
 
-def _targets(fleet: Fleet, question: ResultsQuestion) -> frozenset[str] | None:
-    if not question.service:
-        return frozenset((question.target,)) if question.target else None
-    own = frozenset(target.id for target in fleet.targets if target.service == question.service)
-    return own & {question.target} if question.target else own
-
-
-def _pairs(fleet: Fleet, question: AvailabilityQuestion) -> list[tuple[str, str]]:
-    return sorted(
-        (service, region)
-        for service, region in probed_pairs(fleet)
-        if question.service in ("", service) and question.region in ("", region)
+def _stands(agent: Agent, question: ResultsQuestion | ExportQuestion) -> bool:
+    return (
+        question.agent in ("", agent.id)
+        and question.region in ("", agent.region)
+        and question.network in (0, agent.asn)
     )
 
 
-def _fill(
-    counts: Summary, pairs: list[tuple[str, str]], starts: range, until_us: int
-) -> list[AvailabilityRow]:
-    found = {(row.group, row.region, row.start_us): row for row in counts.rows()}
-    wanted = sorted({*pairs, *((service, region) for service, region, _ in found)})
-    return [
-        _row(service, region, start, min(starts.step, until_us - start), found.get((service, region, start)))
-        for service, region in wanted
-        for start in starts
-    ]
+def _parts(steps: Steps, number: int) -> Iterator[Steps]:
+    """The same steps, `number` at a time."""
+    for first in range(0, len(steps.starts), number):
+        starts = steps.starts[first : first + number]
+        yield Steps(starts, min(starts.stop, steps.until_us))
 
 
-def _row(
-    service: str, region: str, start_us: int, width_us: int, count: SummaryRow | None
-) -> AvailabilityRow:
-    if count is None:
-        return AvailabilityRow(service, region, start_us, 0, 0, 0, 0.0)
-    coverage = min(1.0, count.known_us / width_us)
-    return AvailabilityRow(service, region, start_us, *_judged(count), coverage)
-
-
-def _judged(count: SummaryRow) -> tuple[int, int, int]:
-    """Good, failed and unknown results."""
-    ok, *failed, inconclusive = count.outcomes
-    return ok, sum(failed), inconclusive + count.saturated
+def _notes(rounded: Iterable[Span]) -> tuple[str, ...]:
+    """What a reader must know of the answer, in sentences."""
+    return tuple(
+        f"from {iso(span.since_us)} to {iso(span.until_us)} only roll-ups of 5 minutes are left: "
+        "each counts where it begins"
+        for span in sorted(rounded)
+    )

@@ -10,27 +10,32 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 import grpc
 import grpc.aio
 
+from faultline.columns import TOTAL
 from faultline.v1 import query_pb2 as pb
 from faultline.v1 import query_pb2_grpc
 from faultline.v1.results_pb2 import Outcome
 from faultline_collector.api.board import Board
 from faultline_collector.api.events import TooManyReaders
-from faultline_collector.api.history import AvailabilityRow, History
+from faultline_collector.api.figures import AvailabilityRow, LatencyRow
+from faultline_collector.api.history import History
 from faultline_collector.api.pool import Busy
 from faultline_collector.api.questions import (
     AvailabilityQuestion,
     BadQuestion,
+    LatencyQuestion,
     Moment,
     OutagesQuestion,
     ResultsQuestion,
     read_question,
 )
 from faultline_collector.api.rows import Row, rows
+from faultline_collector.api.scope import Key
 from faultline_collector.fleet import Agent, Target
 from faultline_collector.outages import Outage
 from faultline_collector.presence import Presence
 from faultline_collector.registry.database import RegistryError
 from faultline_collector.results import ResultBatch
+from faultline_collector.stores.rollups import PERCENTILE_ERROR
 from faultline_collector.stores.store import StoreError
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -88,14 +93,18 @@ class QueryServicer(query_pb2_grpc.QueryServicer):
     async def Availability(
         self, request: pb.AvailabilityRequest, context: Context
     ) -> pb.AvailabilityResponse:
-        """The share of good results by service, region and step."""
+        """The share of good results, by what is asked."""
         question = partial(_availability_question, request)
-        rows = await self._ask(context, lambda: self._history.availability(question()))
-        return pb.AvailabilityResponse(rows=map(_availability_message, rows))
+        answer = await self._ask(context, lambda: self._history.availability(question()))
+        return pb.AvailabilityResponse(rows=map(_availability_message, answer.rows), notes=answer.notes)
 
     async def Latency(self, request: pb.LatencyRequest, context: Context) -> pb.LatencyResponse:
-        """Not yet."""
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "latency comes with roll-ups")
+        """Percentiles of a timing, by what is asked."""
+        question = partial(_latency_question, request)
+        answer = await self._ask(context, lambda: self._history.latency(question()))
+        return pb.LatencyResponse(
+            rows=map(_latency_message, answer.rows), error=PERCENTILE_ERROR, notes=answer.notes
+        )
 
     async def Results(self, request: pb.ResultsRequest, context: Context) -> None:  # type: ignore[override]
         """Raw results, newest first."""
@@ -147,18 +156,36 @@ def _outages_question(request: pb.ListOutagesRequest) -> OutagesQuestion:
 
 
 def _availability_question(request: pb.AvailabilityRequest) -> AvailabilityQuestion:
-    step = timedelta(microseconds=request.step_us) if request.step_us else None
-    words = {"step": step, "service": request.service, "region": request.region}
-    return read_question(AvailabilityQuestion, _window(request) | words)
+    return read_question(AvailabilityQuestion, _scoped(request) | _divided(request))
+
+
+def _latency_question(request: pb.LatencyRequest) -> LatencyQuestion:
+    words = _scoped(request) | _divided(request)
+    return read_question(LatencyQuestion, words | {"timing": request.timing or TOTAL})
 
 
 def _results_question(request: pb.ResultsRequest) -> ResultsQuestion:
-    words = {"target": request.target_id, "agent": request.agent_id, "service": request.service}
-    return read_question(ResultsQuestion, _window(request) | words | {"limit": request.limit or 1000})
+    words = {"agent": request.agent_id, "limit": request.limit or 1000}
+    return read_question(ResultsQuestion, _scoped(request) | words)
 
 
-def _window(request: pb.AvailabilityRequest | pb.ResultsRequest) -> dict[str, object]:
-    return {"since": Moment(request.since_us), "until": Moment(request.until_us)}
+def _scoped(request: pb.AvailabilityRequest | pb.LatencyRequest | pb.ResultsRequest) -> dict[str, object]:
+    return {
+        "since": Moment(request.since_us),
+        "until": Moment(request.until_us),
+        "service": request.service,
+        "component": request.component,
+        "target": request.target_id,
+        "provider": request.provider,
+        "region": request.region,
+        "network": request.asn,
+        "family": request.family,
+    }
+
+
+def _divided(request: pb.AvailabilityRequest | pb.LatencyRequest) -> dict[str, object]:
+    step = timedelta(microseconds=request.step_us) if request.step_us else None
+    return {"step": step, **({"by": ",".join(request.by)} if request.by else {})}
 
 
 def outage_message(outage: Outage) -> pb.Outage:
@@ -188,15 +215,37 @@ def outage_message(outage: Outage) -> pb.Outage:
 
 def _availability_message(row: AvailabilityRow) -> pb.AvailabilityRow:
     return pb.AvailabilityRow(
-        service=row.service,
-        region=row.region,
+        **_key(row.key),
         start_us=row.start_us,
         ok=row.ok,
         failed=row.failed,
         unknown=row.unknown,
         coverage=row.coverage,
         availability=row.availability,
+        weighted=row.weighted,
+        worst=row.worst,
+        worst_region=row.worst_region,
     )
+
+
+def _latency_message(row: LatencyRow) -> pb.LatencyRow:
+    return pb.LatencyRow(
+        **_key(row.key),
+        start_us=row.start_us,
+        count=row.count,
+        coverage=row.coverage,
+        p50_us=max(0, row.p50_us),
+        p95_us=max(0, row.p95_us),
+        p99_us=max(0, row.p99_us),
+        weighted_p50_us=max(0, row.weighted_p50_us),
+        worst_p95_us=max(0, row.worst_p95_us),
+        worst_region=row.worst_region,
+    )
+
+
+def _key(key: Key) -> dict[str, Any]:
+    words = key._asdict()
+    return words | {"target_id": words.pop("target"), "asn": words.pop("network")}
 
 
 def _agent_message(agent: Agent, presence: Presence, now_us: int) -> pb.AgentInfo:

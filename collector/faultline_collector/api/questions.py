@@ -14,9 +14,11 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     WithJsonSchema,
+    field_validator,
 )
 from pydantic_core import ErrorDetails
 
+from faultline.columns import TOTAL
 from faultline.config import Between, sentence
 from faultline.durations import Duration, format_duration, parse_duration
 from faultline_collector.outages import iso
@@ -78,6 +80,45 @@ When = Annotated[
 ]
 
 
+AXES = ("service", "component", "target", "provider", "region", "network", "family")
+"""What figures can be divided by."""
+
+
+def _axes(words: object) -> object:
+    """Reads `service,region`."""
+    if not isinstance(words, str):
+        return words
+    found = tuple(word.strip() for word in words.split(",") if word.strip())
+    unknown = [word for word in found if word not in AXES]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not one of {', '.join(AXES)}")
+    return found
+
+
+def _asn(words: object) -> int:
+    """Reads `55836` or `AS55836`."""
+    digits = str(words).upper().removeprefix("AS")
+    if not digits.isdecimal():
+        raise ValueError(f"{str(words)!r} is not the number of a network like 55836 or AS55836")
+    return int(digits)
+
+
+def _family(words: object) -> int:
+    if str(words) not in ("0", "4", "6"):
+        raise ValueError(f"{str(words)!r} is not an address family, which is 4 or 6")
+    return int(str(words))
+
+
+By = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_axes),
+    PlainSerializer(",".join, return_type=str),
+    WithJsonSchema({"type": "string"}),
+]
+Network = Annotated[int, BeforeValidator(_asn), WithJsonSchema({"type": "integer"})]
+Family = Annotated[int, BeforeValidator(_family), WithJsonSchema({"type": "integer", "enum": [0, 4, 6]})]
+
+
 class Question(BaseModel):
     """Base of all questions: unknown parameters are refused."""
 
@@ -106,14 +147,25 @@ class WindowQuestion(Question):
         return since_us, until_us
 
 
-class AvailabilityQuestion(WindowQuestion):
-    """Availability by service and region."""
+class ScopedQuestion(WindowQuestion):
+    """A window of time, and what of the fleet is asked about."""
 
+    service: str = Field(default="", description="only this service")
+    component: str = Field(default="", description="only this component")
+    target: str = Field(default="", description="only this target")
+    provider: str = Field(default="", description="only what stands on this provider")
+    region: str = Field(default="", description="only from this region")
+    network: Network = Field(default=0, description="only from this network (ASN)")
+    family: Family = Field(default=0, description="only over this address family, 4 or 6")
+
+
+class HistoryQuestion(ScopedQuestion):
+    """Figures by step, and by what they are divided."""
+
+    by: By = Field(default=("service", "region"), description=f"what to divide by, of {', '.join(AXES)}")
     step: Duration | None = Field(
         default=None, description="width of a row, 1s or more; the whole window by default"
     )
-    service: str = Field(default="", description="only this service")
-    region: str = Field(default="", description="only this region")
 
     def window(self, now_us: int) -> tuple[int, int]:
         """As of the base; a begin that is relative to now is moved back to a whole step."""
@@ -131,12 +183,35 @@ class AvailabilityQuestion(WindowQuestion):
         return round(self.step.total_seconds() * 1e6)
 
 
-class ResultsQuestion(WindowQuestion):
+class AvailabilityQuestion(HistoryQuestion):
+    """Availability, with its coverage, its worst region and its weighted mean beside it."""
+
+
+class LatencyQuestion(HistoryQuestion):
+    """Percentiles of a timing over good results."""
+
+    timing: str = Field(default=TOTAL, description="the timing: total, dns, connect, tls, first_byte, ...")
+
+
+class ExportQuestion(ScopedQuestion):
+    """Everything of a window, to be kept elsewhere."""
+
+    agent: str = Field(default="", description="only this agent; of results")
+    width: Duration = Field(default=timedelta(minutes=5), description="width of roll-ups, 5m or 1h")
+    timing: str = Field(default=TOTAL, description="the timing of which roll-ups have percentiles")
+
+    @field_validator("width")
+    @classmethod
+    def _width(cls, width: timedelta) -> timedelta:
+        if width not in (timedelta(minutes=5), timedelta(hours=1)):
+            raise ValueError(f"{format_duration(width)!r} is not a width of roll-ups, which is 5m or 1h")
+        return width
+
+
+class ResultsQuestion(ScopedQuestion):
     """Raw results, newest first."""
 
-    target: str = Field(default="", description="only this target")
     agent: str = Field(default="", description="only this agent")
-    service: str = Field(default="", description="only this service")
     limit: Annotated[int, Between(1, 10_000_000)] = Field(default=1000, description="at most so many")
 
 

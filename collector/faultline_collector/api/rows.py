@@ -1,7 +1,7 @@
 """From columns and outages to the rows that the API answers with."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from faultline.columns import NOT_REACHED, Flag
@@ -9,13 +9,18 @@ from faultline.outcomes import Outcome
 from faultline_collector.api.answers import (
     AvailabilityAnswer,
     AvailabilityAnswerRow,
+    LatencyAnswer,
+    LatencyAnswerRow,
     OutageStory,
     TransitionAnswer,
 )
-from faultline_collector.api.history import AvailabilityRow
+from faultline_collector.api.figures import AvailabilityRow, LatencyRow
+from faultline_collector.api.history import Answer
+from faultline_collector.api.scope import Key
 from faultline_collector.outages import Outage, iso, outage_json
 from faultline_collector.registry.registry import Transition
 from faultline_collector.results import ResultBatch, Source
+from faultline_collector.stores.rollups import PERCENTILE_ERROR
 
 
 def story(outage: Outage, transitions: Iterable[Transition]) -> OutageStory:
@@ -24,23 +29,58 @@ def story(outage: Outage, transitions: Iterable[Transition]) -> OutageStory:
     return OutageStory.model_validate(outage_json(outage) | {"transitions": steps})
 
 
-def availability_answer(found: Iterable[AvailabilityRow]) -> AvailabilityAnswer:
+def availability_answer(found: Answer[AvailabilityRow], by: Sequence[str]) -> AvailabilityAnswer:
     """Availability as the API says it."""
-    return AvailabilityAnswer(
-        rows=[
-            AvailabilityAnswerRow(
-                service=row.service,
-                region=row.region,
-                start=str(iso(row.start_us)),
-                ok=row.ok,
-                failed=row.failed,
-                unknown=row.unknown,
-                coverage=round(row.coverage, 4),
-                availability=None if row.availability is None else round(row.availability, 6),
-            )
-            for row in found
-        ]
-    )
+    rows = [
+        AvailabilityAnswerRow.model_construct(
+            **key_words(row.key, by),
+            start=str(iso(row.start_us)),
+            ok=row.ok,
+            failed=row.failed,
+            unknown=row.unknown,
+            coverage=round(row.coverage, 4),
+            availability=_rounded(row.availability),
+            weighted=_rounded(row.weighted),
+            worst=_rounded(row.worst),
+            worst_region=row.worst_region or None,
+        )
+        for row in found.rows
+    ]
+    return AvailabilityAnswer(rows=rows, notes=list(found.notes))
+
+
+def latency_answer(found: Answer[LatencyRow], by: Sequence[str], timing: str) -> LatencyAnswer:
+    """Latency as the API says it."""
+    rows = [
+        LatencyAnswerRow.model_construct(
+            **key_words(row.key, by),
+            start=str(iso(row.start_us)),
+            count=row.count,
+            coverage=round(row.coverage, 4),
+            p50_ms=_ms(row.p50_us),
+            p95_ms=_ms(row.p95_us),
+            p99_ms=_ms(row.p99_us),
+            weighted_p50_ms=_ms(row.weighted_p50_us),
+            worst_p95_ms=_ms(row.worst_p95_us),
+            worst_region=row.worst_region or None,
+        )
+        for row in found.rows
+    ]
+    return LatencyAnswer(timing=timing, error=PERCENTILE_ERROR, rows=rows, notes=list(found.notes))
+
+
+def key_words(key: Key, by: Sequence[str]) -> dict[str, Any]:
+    """The fields of a key, null where the question does not divide by them."""
+    shown = {*by, "service"} if "component" in by else set(by)
+    return {name: value if name in shown else None for name, value in key._asdict().items()}
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 6)
+
+
+def _ms(us: int) -> float | None:
+    return None if us < 0 else us / 1000
 
 
 class Row(NamedTuple):

@@ -49,12 +49,10 @@ class EventStream(StreamingResponse):
 
 
 class LineStream(StreamingResponse):
-    """Lines of JSON, taken piece by piece; a failure on the way is a last line with `error`."""
+    """Lines, taken piece by piece; a failure on the way is a last line with `error`."""
 
-    media_type = "application/x-ndjson"
-
-    def __init__(self, pool: Pool, pieces: Iterator[bytes]) -> None:
-        super().__init__(_nothing(), headers={"Cache-Control": "no-store"})
+    def __init__(self, pool: Pool, pieces: Iterator[bytes], media_type: str = "application/x-ndjson") -> None:
+        super().__init__(_nothing(), headers={"Cache-Control": "no-store"}, media_type=media_type)
         self._pool = pool
         self._pieces = pieces
 

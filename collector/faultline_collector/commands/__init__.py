@@ -15,6 +15,7 @@ COMMANDS = {
     "notices": "faultline_collector.commands.notices:notices",
     "mute": "faultline_collector.commands.mute:mute",
     "query": "faultline_collector.commands.query:query",
+    "export": "faultline_collector.commands.export:export",
     "replay": "faultline_collector.commands.replay:replay",
     "lab": "faultline_collector.commands.lab:lab",
     "demo": "faultline_collector.commands.demo:demo",

@@ -1,8 +1,10 @@
 """What the commands that ask a collector have in common: its address, its errors, and how time is written."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Timer
 from typing import IO, Any
 
 import click
@@ -19,6 +21,8 @@ url_option = click.option(
 )
 utc_option = click.option("--utc", is_flag=True, help="Write times in UTC instead of the local zone.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+
+_PATIENCE_S = 0.7
 
 
 class Failed(click.ClickException):
@@ -64,3 +68,25 @@ def when(text: str | None, *, utc: bool, in_full: bool | None = None, now: datet
 def zone(*, utc: bool) -> str:
     """The name of the zone in which times are written."""
     return "UTC" if utc else datetime.now().astimezone().tzname() or "local"
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Shows on a terminal that something is under way, once it has taken a moment."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    progress.add_task(what, total=None)
+    begin = Timer(_PATIENCE_S, progress.start)
+    begin.start()
+    try:
+        yield
+    finally:
+        begin.cancel()
+        begin.join()
+        progress.stop()

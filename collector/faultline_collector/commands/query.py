@@ -3,13 +3,29 @@
 import csv
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
 from itertools import chain, islice
 from typing import Any, TypeVar
 
 import click
 
-from faultline_collector.commands.asking import asking, given, json_option, url_option, utc_option, when, zone
-from faultline_collector.commands.tables import print_json, show
+from faultline_collector.commands.asking import (
+    asking,
+    given,
+    json_option,
+    url_option,
+    utc_option,
+    waiting,
+    when,
+    zone,
+)
+from faultline_collector.commands.figures import (
+    availability_columns,
+    availability_row,
+    latency_columns,
+    latency_row,
+)
+from faultline_collector.commands.tables import on_terminal, print_json, print_wrapped, show
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -20,66 +36,86 @@ _FIELDS = (
     "attempt", "outcome", "status", "family", "saturated", "late", "detail",
 )  # fmt: skip
 
+WINDOW = (
+    click.option("--since", default="1h", show_default=True, help="Begin: a time, or a duration ago."),
+    click.option("--until", help="End: a time, or a duration ago; now by default."),
+)
+SCOPE = (
+    click.option("--service", help="Only this service."),
+    click.option("--component", help="Only this component."),
+    click.option("--target", help="Only this target."),
+    click.option("--provider", help="Only what stands on this provider."),
+    click.option("--region", help="Only from this region."),
+    click.option("--network", help="Only from this network, like AS55836."),
+    click.option("--family", help="Only over this address family, 4 or 6."),
+)
+_DIVIDED = (
+    click.option(
+        "--by",
+        default="service,region",
+        show_default=True,
+        help="What to divide by: service, component, target, provider, region, network, family.",
+    ),
+    click.option("--step", help="Width of a row, like 5m; the whole window by default."),
+)
+
+
+def options(*groups: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
+    """All options of the groups, in order."""
+    return lambda command: reduce(lambda done, option: option(done), reversed([*chain(*groups)]), command)
+
 
 @click.group()
 def query() -> None:
     """Ask about the past."""
 
 
-def _window(command: F) -> F:
-    command = click.option("--until", help="End: a time, or a duration ago; now by default.")(command)
-    return click.option("--since", default="1h", show_default=True, help="Begin: a time, or a duration ago.")(
-        command
-    )
-
-
 @query.command()
-@_window
-@click.option("--step", help="Width of a row, like 5m; the whole window by default.")
-@click.option("--service", help="Only this service.")
-@click.option("--region", help="Only this region.")
+@options(WINDOW, _DIVIDED, SCOPE)
 @url_option
 @json_option
 @utc_option
 def availability(url: str, as_json: bool, utc: bool, **asked: str | None) -> None:
-    """Show the share of good results by service and region, and the share of time that is known."""
-    with asking(url) as client:
-        rows = client.get("availability", **given(**asked))["rows"]
+    """Show the share of good results, and the share of time that is known.
+
+    Rows of several regions show the mean by the regions' weights and the worst region too.
+    """
+    answer = _answer(url, "availability", **asked)
     if as_json:
-        for row in rows:
-            print_json(row)
+        _print_all(answer["rows"])
         return
-    columns = (
-        "SERVICE",
-        "REGION",
-        f"START ({zone(utc=utc)})",
-        "OK",
-        "FAILED",
-        "UNKNOWN",
-        "KNOWN",
-        "AVAILABLE",
-    )
-    show(columns, (_availability_row(row, utc) for row in rows), empty="Nothing is probed.")
-
-
-def _availability_row(row: dict[str, Any], utc: bool) -> tuple[str, ...]:
-    share = "no data" if row["availability"] is None else f"{row['availability']:.3%}"
-    counts = (str(row["ok"]), str(row["failed"]), str(row["unknown"]))
-    return (
-        row["service"],
-        row["region"],
-        when(row["start"], utc=utc),
-        *counts,
-        f"{row['coverage']:.0%}",
-        share,
-    )
+    by = str(asked["by"])
+    rows = (availability_row(row, by, utc=utc) for row in answer["rows"])
+    show(availability_columns(by, utc=utc), rows, empty="Nothing is probed.")
+    _print_notes(answer["notes"])
 
 
 @query.command()
-@_window
-@click.option("--target", help="Only this target.")
+@options(WINDOW, _DIVIDED, SCOPE)
+@click.option(
+    "--timing", default="total", show_default=True, help="total, dns, connect, tls, first_byte, ..."
+)
+@url_option
+@json_option
+@utc_option
+def latency(url: str, as_json: bool, utc: bool, **asked: str | None) -> None:
+    """Show percentiles of a timing over good results, and the share of time that is known.
+
+    Rows of several regions show the mean of medians by the regions' weights and the worst region too.
+    """
+    answer = _answer(url, "latency", **asked)
+    if as_json:
+        _print_all(answer["rows"])
+        return
+    by = str(asked["by"])
+    rows = (latency_row(row, by, utc=utc) for row in answer["rows"])
+    show(latency_columns(by, utc=utc), rows, empty="Nothing is probed.")
+    _print_notes([*answer["notes"], f"percentiles are within {answer['error']:.1%} of the timing"])
+
+
+@query.command()
+@options(WINDOW, SCOPE)
 @click.option("--agent", help="Only this agent.")
-@click.option("--service", help="Only this service.")
 @click.option("--limit", type=int, default=1000, show_default=True, help="At most so many.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values with all columns.")
 @url_option
@@ -90,15 +126,32 @@ def results(url: str, as_json: bool, as_csv: bool, utc: bool, **asked: str | int
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     with asking(url) as client:
-        rows = _begun(client.lines("results", **given(**asked)))
+        with waiting("asking for results"):
+            rows = _begun(client.lines("results", **given(**asked)))
         if as_json:
-            for row in rows:
-                print_json(row)
+            _print_all(rows)
         elif as_csv:
             _write_csv(rows)
         else:
             columns = (f"STARTED ({zone(utc=utc)})", "AGENT", "TARGET", "OUTCOME", "MS", "STATUS", "DETAIL")
             show(columns, (_result_row(row, utc) for row in rows), empty="No result in this window.")
+
+
+def _answer(url: str, question: str, **asked: str | None) -> dict[str, Any]:
+    with asking(url) as client, waiting(f"asking for {question}"):
+        return client.get(question, **given(**asked))
+
+
+def _print_all(rows: Iterable[dict[str, Any]]) -> None:
+    for row in rows:
+        print_json(row)
+
+
+def _print_notes(notes: Iterable[str]) -> None:
+    """What must be known with the figures; where a program reads them, only `--json` has all."""
+    if on_terminal():
+        for note in notes:
+            print_wrapped(note)
 
 
 def _begun(rows: Iterator[T]) -> Iterator[T]:

@@ -123,6 +123,20 @@ def added(parts: Sequence[Summary]) -> Summary:
     return _total(groups, regions, items, binned, rounded)
 
 
+def without_regions(summary: Summary) -> Summary:
+    """The sum over all regions; known time is added up, so that it is that of every region together."""
+    keys = (
+        summary.group.astype(np.int64),
+        np.zeros(len(summary), np.int64),
+        summary.asn,
+        summary.family,
+        summary.start_us,
+    )
+    items = _Items(keys, summary.outcomes, summary.saturated, summary.known_us)
+    binned = _Binned(_at(keys, summary.bin_row), summary.bin, summary.bin_count)
+    return _total(summary.groups, ("",), [items], [binned], summary.rounded)
+
+
 class _Names:
     """The names of a summary's groups and regions in order, and the keys that items get by them."""
 

@@ -223,6 +223,8 @@ class DuckdbStore:
             conditions.append(f"source IN ({tables.listed(self._sources.where(lambda w: w[0] in agents))})")
         if (targets := query.target_ids) is not None:
             conditions.append(f"target IN ({tables.listed(self._targets.where(lambda w: w[0] in targets))})")
+        if query.families is not None:
+            conditions.append(f"family IN ({tables.listed(sorted(query.families))})")
         return f"FROM {tables.union(days)} WHERE {' AND '.join(conditions)}"
 
     def _source_words(

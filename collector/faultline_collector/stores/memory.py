@@ -133,4 +133,6 @@ def _selected(results: ResultBatch, query: ResultQuery) -> Mask:
     if query.target_ids is not None:
         wanted = [i for i, target in enumerate(results.target_ids) if target in query.target_ids]
         keep &= np.isin(results.target, wanted)
+    if query.families is not None:
+        keep &= np.isin(results.family, sorted(query.families))
     return keep

@@ -215,6 +215,11 @@ def middle_us(bins: Int64) -> Int64:
     return middle
 
 
+def timed(summary: Summary) -> Int64:
+    """How many results of each row have the timing that was asked for."""
+    return np.bincount(summary.bin_row, summary.bin_count, len(summary)).astype(np.int64)
+
+
 def percentile_us(summary: Summary, share: float) -> Int64:
     """By nearest rank: the timing that at least `share` of a row's results do not exceed; -1 without any."""
     ends = np.searchsorted(summary.bin_row, np.arange(len(summary) + 1))

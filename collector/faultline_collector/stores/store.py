@@ -33,6 +33,7 @@ class ResultQuery:
     until_us: int
     agent_ids: frozenset[str] | None = None
     target_ids: frozenset[str] | None = None
+    families: frozenset[int] | None = None
     latest: bool = False
     newest_first: bool = False
     limit: int = 0

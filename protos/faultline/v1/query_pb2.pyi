@@ -223,6 +223,12 @@ class AvailabilityRequest(_message.Message):
     STEP_US_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    COMPONENT_FIELD_NUMBER: _builtins.int
+    TARGET_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    ASN_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
     since_us: _builtins.int
     """Begin, microseconds since 1970-01-01T00:00:00Z."""
     until_us: _builtins.int
@@ -233,6 +239,20 @@ class AvailabilityRequest(_message.Message):
     """Only this service; empty for all."""
     region: _builtins.str
     """Only this region; empty for all."""
+    component: _builtins.str
+    """Only this component; empty for all."""
+    target_id: _builtins.str
+    """Only this target; empty for all."""
+    provider: _builtins.str
+    """Only what stands on this provider; empty for all."""
+    asn: _builtins.int
+    """Only from this network (ASN); 0 for all."""
+    family: _builtins.int
+    """Only over this address family, 4 or 6; 0 for all."""
+    @_builtins.property
+    def by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What to divide by: service, component, target, provider, region, network, family; empty for service, region."""
+
     def __init__(
         self,
         *,
@@ -241,10 +261,16 @@ class AvailabilityRequest(_message.Message):
         step_us: _builtins.int = ...,
         service: _builtins.str = ...,
         region: _builtins.str = ...,
+        by: _abc.Iterable[_builtins.str] | None = ...,
+        component: _builtins.str = ...,
+        target_id: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        asn: _builtins.int = ...,
+        family: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["region", b"region", "service", b"service", "since_us", b"since_us", "step_us", b"step_us", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asn", b"asn", "by", b"by", "component", b"component", "family", b"family", "provider", b"provider", "region", b"region", "service", b"service", "since_us", b"since_us", "step_us", b"step_us", "target_id", b"target_id", "until_us", b"until_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -257,18 +283,24 @@ class AvailabilityResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROWS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___AvailabilityRow]:
         """The rows."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sentences that must be known with the rows."""
 
     def __init__(
         self,
         *,
         rows: _abc.Iterable[Global___AvailabilityRow] | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes", b"notes", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -276,7 +308,7 @@ Global___AvailabilityResponse: _TypeAlias = AvailabilityResponse  # noqa: Y015
 
 @_typing.final
 class AvailabilityRow(_message.Message):
-    """AvailabilityRow is one step of one service seen from one region."""
+    """AvailabilityRow is one step of what was asked to divide by."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -288,6 +320,14 @@ class AvailabilityRow(_message.Message):
     UNKNOWN_FIELD_NUMBER: _builtins.int
     COVERAGE_FIELD_NUMBER: _builtins.int
     AVAILABILITY_FIELD_NUMBER: _builtins.int
+    COMPONENT_FIELD_NUMBER: _builtins.int
+    TARGET_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    ASN_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
+    WEIGHTED_FIELD_NUMBER: _builtins.int
+    WORST_FIELD_NUMBER: _builtins.int
+    WORST_REGION_FIELD_NUMBER: _builtins.int
     service: _builtins.str
     """Service id."""
     region: _builtins.str
@@ -304,6 +344,22 @@ class AvailabilityRow(_message.Message):
     """Share of the step for which anything is known, 0 to 1."""
     availability: _builtins.float
     """ok / (ok + failed); absent when nothing is known."""
+    component: _builtins.str
+    """Component id; this and the following are empty or 0 where the question does not divide by them."""
+    target_id: _builtins.str
+    """Target id."""
+    provider: _builtins.str
+    """Provider id."""
+    asn: _builtins.int
+    """Network (ASN)."""
+    family: _builtins.int
+    """Address family."""
+    weighted: _builtins.float
+    """Mean over the regions by their weights, in a row of several; absent when nothing is known."""
+    worst: _builtins.float
+    """The least of its regions, in a row of several; absent when nothing is known."""
+    worst_region: _builtins.str
+    """Where that is."""
     def __init__(
         self,
         *,
@@ -315,14 +371,31 @@ class AvailabilityRow(_message.Message):
         unknown: _builtins.int = ...,
         coverage: _builtins.float = ...,
         availability: _builtins.float | None = ...,
+        component: _builtins.str = ...,
+        target_id: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        asn: _builtins.int = ...,
+        family: _builtins.int = ...,
+        weighted: _builtins.float | None = ...,
+        worst: _builtins.float | None = ...,
+        worst_region: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_availability", b"_availability", "availability", b"availability"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_availability", b"_availability", "_weighted", b"_weighted", "_worst", b"_worst", "availability", b"availability", "weighted", b"weighted", "worst", b"worst"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_availability", b"_availability", "availability", b"availability", "coverage", b"coverage", "failed", b"failed", "ok", b"ok", "region", b"region", "service", b"service", "start_us", b"start_us", "unknown", b"unknown"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_availability", b"_availability", "_weighted", b"_weighted", "_worst", b"_worst", "asn", b"asn", "availability", b"availability", "component", b"component", "coverage", b"coverage", "failed", b"failed", "family", b"family", "ok", b"ok", "provider", b"provider", "region", b"region", "service", b"service", "start_us", b"start_us", "target_id", b"target_id", "unknown", b"unknown", "weighted", b"weighted", "worst", b"worst", "worst_region", b"worst_region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__availability: _TypeAlias = _typing.Literal["availability"]  # noqa: Y015
     _WhichOneofArgType__availability: _TypeAlias = _typing.Literal["_availability", b"_availability"]  # noqa: Y015
+    _WhichOneofReturnType__weighted: _TypeAlias = _typing.Literal["weighted"]  # noqa: Y015
+    _WhichOneofArgType__weighted: _TypeAlias = _typing.Literal["_weighted", b"_weighted"]  # noqa: Y015
+    _WhichOneofReturnType__worst: _TypeAlias = _typing.Literal["worst"]  # noqa: Y015
+    _WhichOneofArgType__worst: _TypeAlias = _typing.Literal["_worst", b"_worst"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__availability) -> _WhichOneofReturnType__availability | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weighted) -> _WhichOneofReturnType__weighted | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__worst) -> _WhichOneofReturnType__worst | None: ...
 
 Global___AvailabilityRow: _TypeAlias = AvailabilityRow  # noqa: Y015
 
@@ -338,6 +411,12 @@ class LatencyRequest(_message.Message):
     SERVICE_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    COMPONENT_FIELD_NUMBER: _builtins.int
+    TARGET_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    ASN_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
     since_us: _builtins.int
     """Begin, microseconds since 1970-01-01T00:00:00Z."""
     until_us: _builtins.int
@@ -350,6 +429,20 @@ class LatencyRequest(_message.Message):
     """Only this region; empty for all."""
     timing: _builtins.str
     """Name of the timing; empty for total."""
+    component: _builtins.str
+    """Only this component; empty for all."""
+    target_id: _builtins.str
+    """Only this target; empty for all."""
+    provider: _builtins.str
+    """Only what stands on this provider; empty for all."""
+    asn: _builtins.int
+    """Only from this network (ASN); 0 for all."""
+    family: _builtins.int
+    """Only over this address family, 4 or 6; 0 for all."""
+    @_builtins.property
+    def by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What to divide by: service, component, target, provider, region, network, family; empty for service, region."""
+
     def __init__(
         self,
         *,
@@ -359,10 +452,16 @@ class LatencyRequest(_message.Message):
         service: _builtins.str = ...,
         region: _builtins.str = ...,
         timing: _builtins.str = ...,
+        by: _abc.Iterable[_builtins.str] | None = ...,
+        component: _builtins.str = ...,
+        target_id: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        asn: _builtins.int = ...,
+        family: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["region", b"region", "service", b"service", "since_us", b"since_us", "step_us", b"step_us", "timing", b"timing", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asn", b"asn", "by", b"by", "component", b"component", "family", b"family", "provider", b"provider", "region", b"region", "service", b"service", "since_us", b"since_us", "step_us", b"step_us", "target_id", b"target_id", "timing", b"timing", "until_us", b"until_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -375,18 +474,28 @@ class LatencyResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROWS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    error: _builtins.float
+    """Most relative error of a percentile."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___LatencyRow]:
         """The rows."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sentences that must be known with the rows."""
 
     def __init__(
         self,
         *,
         rows: _abc.Iterable[Global___LatencyRow] | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        error: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "notes", b"notes", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -394,7 +503,7 @@ Global___LatencyResponse: _TypeAlias = LatencyResponse  # noqa: Y015
 
 @_typing.final
 class LatencyRow(_message.Message):
-    """LatencyRow is one step of one service seen from one region."""
+    """LatencyRow is one step of what was asked to divide by."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -405,6 +514,15 @@ class LatencyRow(_message.Message):
     P50_US_FIELD_NUMBER: _builtins.int
     P95_US_FIELD_NUMBER: _builtins.int
     P99_US_FIELD_NUMBER: _builtins.int
+    COMPONENT_FIELD_NUMBER: _builtins.int
+    TARGET_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    ASN_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
+    COVERAGE_FIELD_NUMBER: _builtins.int
+    WEIGHTED_P50_US_FIELD_NUMBER: _builtins.int
+    WORST_P95_US_FIELD_NUMBER: _builtins.int
+    WORST_REGION_FIELD_NUMBER: _builtins.int
     service: _builtins.str
     """Service id."""
     region: _builtins.str
@@ -412,13 +530,31 @@ class LatencyRow(_message.Message):
     start_us: _builtins.int
     """Begin of the step, microseconds since 1970-01-01T00:00:00Z."""
     count: _builtins.int
-    """Results with that timing."""
+    """Good results with that timing."""
     p50_us: _builtins.int
     """Median, microseconds."""
     p95_us: _builtins.int
     """95th percentile, microseconds."""
     p99_us: _builtins.int
     """99th percentile, microseconds."""
+    component: _builtins.str
+    """Component id; this and the following are empty or 0 where the question does not divide by them."""
+    target_id: _builtins.str
+    """Target id."""
+    provider: _builtins.str
+    """Provider id."""
+    asn: _builtins.int
+    """Network (ASN)."""
+    family: _builtins.int
+    """Address family."""
+    coverage: _builtins.float
+    """Share of the step for which anything is known, 0 to 1."""
+    weighted_p50_us: _builtins.int
+    """Mean of the regions' medians by their weights, in a row of several, microseconds."""
+    worst_p95_us: _builtins.int
+    """The greatest 95th percentile of its regions, in a row of several, microseconds."""
+    worst_region: _builtins.str
+    """Where that is."""
     def __init__(
         self,
         *,
@@ -429,10 +565,19 @@ class LatencyRow(_message.Message):
         p50_us: _builtins.int = ...,
         p95_us: _builtins.int = ...,
         p99_us: _builtins.int = ...,
+        component: _builtins.str = ...,
+        target_id: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        asn: _builtins.int = ...,
+        family: _builtins.int = ...,
+        coverage: _builtins.float = ...,
+        weighted_p50_us: _builtins.int = ...,
+        worst_p95_us: _builtins.int = ...,
+        worst_region: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "p50_us", b"p50_us", "p95_us", b"p95_us", "p99_us", b"p99_us", "region", b"region", "service", b"service", "start_us", b"start_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asn", b"asn", "component", b"component", "count", b"count", "coverage", b"coverage", "family", b"family", "p50_us", b"p50_us", "p95_us", b"p95_us", "p99_us", b"p99_us", "provider", b"provider", "region", b"region", "service", b"service", "start_us", b"start_us", "target_id", b"target_id", "weighted_p50_us", b"weighted_p50_us", "worst_p95_us", b"worst_p95_us", "worst_region", b"worst_region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -450,6 +595,11 @@ class ResultsRequest(_message.Message):
     AGENT_ID_FIELD_NUMBER: _builtins.int
     SERVICE_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    COMPONENT_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    ASN_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
     since_us: _builtins.int
     """Begin (of the corrected start), microseconds since 1970-01-01T00:00:00Z."""
     until_us: _builtins.int
@@ -462,6 +612,16 @@ class ResultsRequest(_message.Message):
     """Only this service; empty for all."""
     limit: _builtins.int
     """At most so many; 0 for 1,000."""
+    component: _builtins.str
+    """Only this component; empty for all."""
+    provider: _builtins.str
+    """Only what stands on this provider; empty for all."""
+    region: _builtins.str
+    """Only from agents that stand in this region now; empty for all."""
+    asn: _builtins.int
+    """Only from agents that stand in this network (ASN) now; 0 for all."""
+    family: _builtins.int
+    """Only over this address family, 4 or 6; 0 for all."""
     def __init__(
         self,
         *,
@@ -471,10 +631,15 @@ class ResultsRequest(_message.Message):
         agent_id: _builtins.str = ...,
         service: _builtins.str = ...,
         limit: _builtins.int = ...,
+        component: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        region: _builtins.str = ...,
+        asn: _builtins.int = ...,
+        family: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "limit", b"limit", "service", b"service", "since_us", b"since_us", "target_id", b"target_id", "until_us", b"until_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "asn", b"asn", "component", b"component", "family", b"family", "limit", b"limit", "provider", b"provider", "region", b"region", "service", b"service", "since_us", b"since_us", "target_id", b"target_id", "until_us", b"until_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -103,14 +103,14 @@ class QueryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Availability(self, request, context):
-        """Availability gives the share of good minutes by service and region.
+        """Availability gives the share of good results.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Latency(self, request, context):
-        """Latency gives percentiles of timings by service and region.
+        """Latency gives percentiles of a timing over good results.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

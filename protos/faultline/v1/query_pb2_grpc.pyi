@@ -40,9 +40,9 @@ class QueryStub:
     ExplainOutage: _grpc.UnaryUnaryMultiCallable[_query_pb2.ExplainOutageRequest, _query_pb2.Outage]
     """ExplainOutage gives one outage with its evidence."""
     Availability: _grpc.UnaryUnaryMultiCallable[_query_pb2.AvailabilityRequest, _query_pb2.AvailabilityResponse]
-    """Availability gives the share of good minutes by service and region."""
+    """Availability gives the share of good results."""
     Latency: _grpc.UnaryUnaryMultiCallable[_query_pb2.LatencyRequest, _query_pb2.LatencyResponse]
-    """Latency gives percentiles of timings by service and region."""
+    """Latency gives percentiles of a timing over good results."""
     Results: _grpc.UnaryStreamMultiCallable[_query_pb2.ResultsRequest, _query_pb2.ResultRow]
     """Results streams raw results."""
     ListAgents: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListAgentsRequest, _query_pb2.ListAgentsResponse]
@@ -62,9 +62,9 @@ class QueryAsyncStub(QueryStub):
     ExplainOutage: _aio.UnaryUnaryMultiCallable[_query_pb2.ExplainOutageRequest, _query_pb2.Outage]  # type: ignore[assignment]
     """ExplainOutage gives one outage with its evidence."""
     Availability: _aio.UnaryUnaryMultiCallable[_query_pb2.AvailabilityRequest, _query_pb2.AvailabilityResponse]  # type: ignore[assignment]
-    """Availability gives the share of good minutes by service and region."""
+    """Availability gives the share of good results."""
     Latency: _aio.UnaryUnaryMultiCallable[_query_pb2.LatencyRequest, _query_pb2.LatencyResponse]  # type: ignore[assignment]
-    """Latency gives percentiles of timings by service and region."""
+    """Latency gives percentiles of a timing over good results."""
     Results: _aio.UnaryStreamMultiCallable[_query_pb2.ResultsRequest, _query_pb2.ResultRow]  # type: ignore[assignment]
     """Results streams raw results."""
     ListAgents: _aio.UnaryUnaryMultiCallable[_query_pb2.ListAgentsRequest, _query_pb2.ListAgentsResponse]  # type: ignore[assignment]
@@ -105,7 +105,7 @@ class QueryServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.AvailabilityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.AvailabilityResponse, _abc.Awaitable[_query_pb2.AvailabilityResponse]]:
-        """Availability gives the share of good minutes by service and region."""
+        """Availability gives the share of good results."""
 
     @_abc_1.abstractmethod
     def Latency(
@@ -113,7 +113,7 @@ class QueryServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.LatencyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.LatencyResponse, _abc.Awaitable[_query_pb2.LatencyResponse]]:
-        """Latency gives percentiles of timings by service and region."""
+        """Latency gives percentiles of a timing over good results."""
 
     @_abc_1.abstractmethod
     def Results(

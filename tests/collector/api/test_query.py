@@ -189,12 +189,30 @@ async def test_a_store_that_is_away_is_unavailable(world: World, query: Any) -> 
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_latency_says_that_it_comes_with_roll_ups(query: Any) -> None:
-    """Rather than an answer that is not one."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await query.Latency(pb.LatencyRequest())
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert caught.value.details() == "latency comes with roll-ups"
+async def test_latency_comes_with_its_error_and_its_worst_region(world: World, query: Any) -> None:
+    """Percentiles of good results only; where there is none, the count says so."""
+    world.publish()
+    world.keep(results(OK, OK, HTTP, INCONCLUSIVE), results(OK, agent="us-1", start_us=NOW_US - MINUTE_US))
+    window = {"since_us": NOW_US - HOUR_US, "until_us": NOW_US}
+    found = await query.Latency(pb.LatencyRequest(**window, by=["service"]))
+    rows = {row.service: row for row in found.rows}
+    assert (rows["twitter"].count, rows["twitter"].region) == (3, "")
+    assert rows["twitter"].p50_us == pytest.approx(1500, rel=found.error)
+    assert (rows["twitter"].worst_region, rows["bank"].count) == ("in-west", 0)
+
+
+async def test_availability_is_divided_by_what_is_asked(world: World, query: Any) -> None:
+    """With the worst region and the weighted mean beside the mean where rows have several regions."""
+    world.publish()
+    world.keep(results(OK, HTTP), results(OK, agent="us-1", start_us=NOW_US - MINUTE_US))
+    asked = pb.AvailabilityRequest(
+        since_us=NOW_US - HOUR_US, until_us=NOW_US, by=["component", "family"], service="twitter"
+    )
+    rows = {(row.component, row.family): row for row in (await query.Availability(asked)).rows}
+    web = rows["web", 4]
+    assert (web.service, web.ok, web.failed) == ("twitter", 2, 1)
+    assert (web.weighted, web.worst, web.worst_region) == (0.75, 0.5, "in-west")
+    assert not rows["login", 0].HasField("availability")
 
 
 async def test_the_fleet_and_its_targets_are_listed(world: World, query: Any) -> None:
