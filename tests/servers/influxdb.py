@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from faultline_collector.lab.influxd import find_influxd, influxd_answers, influxd_command, set_up_influxd
+from faultline_collector.stores.influxdb.address import ROLLUPS_SUFFIX
 from tests.servers.process import ServerProcess, free_port, missing
 
 _ABSENT = (
@@ -79,13 +80,14 @@ class Influxd:
 
 
 def new_organisation(url: str, token: str) -> Organisation:
-    """Makes an organisation of its own with an empty bucket on a server that is set up."""
+    """Makes an organisation of its own with empty buckets on a server that is set up."""
     name = f"test-{secrets.token_hex(6)}"
     headers = {"Authorization": f"Token {token}"}
     with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=_DEADLINE_S) as client:
         made = client.post("/api/v2/orgs", json={"name": name}).raise_for_status().json()
-        bucket = {"orgID": made["id"], "name": BUCKET, "retentionRules": []}
-        client.post("/api/v2/buckets", json=bucket).raise_for_status()
+        for bucket in (BUCKET, BUCKET + ROLLUPS_SUFFIX):
+            wanted = {"orgID": made["id"], "name": bucket, "retentionRules": []}
+            client.post("/api/v2/buckets", json=wanted).raise_for_status()
     return Organisation(url, name, BUCKET, token)
 
 

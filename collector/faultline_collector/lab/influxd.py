@@ -6,6 +6,8 @@ from pathlib import Path
 
 import httpx
 
+from faultline_collector.stores.influxdb.address import ROLLUPS_SUFFIX
+
 INFLUXD_VERSION = "2.7.12"
 """What `make influxd` builds."""
 
@@ -44,11 +46,10 @@ def influxd_answers(url: str) -> bool:
 
 
 def set_up_influxd(url: str, org: str, bucket: str, token: str) -> None:
-    """Makes the first organisation, its bucket and the operator's token; raises httpx.HTTPError."""
+    """Makes the first organisation, its buckets and the operator's token; raises httpx.HTTPError."""
     first = {"username": "faultline", "password": os.urandom(_PASSWORD_BYTES).hex(), "token": token}
-    httpx.post(
-        f"{url}/api/v2/setup",
-        json={**first, "org": org, "bucket": bucket},
-        trust_env=False,
-        timeout=_DEADLINE_S,
-    ).raise_for_status()
+    headers = {"Authorization": f"Token {token}"}
+    with httpx.Client(base_url=url, trust_env=False, timeout=_DEADLINE_S) as client:
+        answer = client.post("/api/v2/setup", json={**first, "org": org, "bucket": bucket}).raise_for_status()
+        rollups = {"orgID": answer.json()["org"]["id"], "name": bucket + ROLLUPS_SUFFIX, "retentionRules": []}
+        client.post("/api/v2/buckets", json=rollups, headers=headers).raise_for_status()
