@@ -31,7 +31,9 @@ from faultline_collector.presence import Presences
 from faultline_collector.program import Program, now_us
 from faultline_collector.registry.registry import Registry
 from faultline_collector.roster import Roster
+from faultline_collector.store_watch import StoreWatch
 from faultline_collector.stores import open_store
+from faultline_collector.stores.remote import RemoteStore
 from faultline_collector.stores.store import Store
 
 
@@ -56,6 +58,8 @@ def build(config: CollectorConfig, path: Path, store: Store, registry: Registry)
     board = Board(metrics)
     detector = Detector(fleet, config.correlation)
     judge = Judge(detector, fleet, registry, board, presences, metrics)
+    if isinstance(store, RemoteStore):
+        judge.kept.append(store.note_outages)
     writer = Writer(store, judge.take, metrics, fleet)
     ledger = Ledger(store.received())
     desk = Desk(ledger, writer, judge, presences, metrics, now_us, version("faultline-collector"))
@@ -84,4 +88,5 @@ def build(config: CollectorConfig, path: Path, store: Store, registry: Registry)
         web,
         brokered,
         courier,
+        StoreWatch(store, health, metrics),
     )

@@ -19,6 +19,16 @@ class Metrics:
         self.queue = Gauge("faultline_ingest_queue_results", "Results waiting to be stored", registry=own)
         self.append = Histogram("faultline_store_append_seconds", "Time of an append", registry=own)
         self.store_errors = Counter("faultline_store_errors", "Appends that failed", registry=own)
+        self.store_up = Gauge("faultline_store_up", "Whether the store is there", registry=own)
+        self.store_up.set(1)
+        self.outbox_results = Gauge("faultline_outbox_results", "Results InfluxDB lacks", registry=own)
+        self.outbox_bytes = Gauge("faultline_outbox_bytes", "Size of the outbox", registry=own)
+        self.refused_points = Gauge(
+            "faultline_refused_points", "Points that InfluxDB will never take", ["reason"], registry=own
+        )
+        self.unheard_outages = Gauge(
+            "faultline_unheard_outages", "Transitions not written beside the results", registry=own
+        )
         self.left_out_timings = Counter(
             "faultline_left_out_timings", "Timings of a name beyond what the store keeps", registry=own
         )

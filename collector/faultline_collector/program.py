@@ -20,6 +20,7 @@ from faultline_collector.rebuild import rebuild
 from faultline_collector.registry.registry import Registry
 from faultline_collector.retention import Kept, keep_up
 from faultline_collector.roster import Roster
+from faultline_collector.store_watch import StoreWatch
 from faultline_collector.stores.store import Store
 
 _GRACE_S = 1.0
@@ -45,6 +46,7 @@ class Program:
     web: WebServer
     brokered: Brokered
     courier: Courier
+    store_watch: StoreWatch
 
     async def run(self, stop: asyncio.Event, again: asyncio.Event, announce: Callable[[str], None]) -> None:
         """Takes up what was known, serves until `stop`, reads its configuration on `again`, ends in order."""
@@ -88,6 +90,7 @@ class Program:
         self.health.ticked_us = self.judge.ticked_us
         self.health.store_problem = self.writer.problem
         self.health.broker_problem = self.brokered.problem
+        self.store_watch.look()
 
     def _kept(self) -> Kept:
         retention = self.roster.config.retention

@@ -4,11 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import structlog
 
 from faultline_collector.correlate.engine import Correlator
 from faultline_collector.outages import Outage
 from faultline_collector.results import ResultBatch
-from faultline_collector.stores.store import ResultQuery, Store
+from faultline_collector.stores.store import ResultQuery, Store, StoreError
+
+_log = structlog.get_logger("collector")
 
 WINDOW_US = 30 * 60 * 1_000_000
 """How much of the past is read again, microseconds."""
@@ -42,7 +45,7 @@ def rebuild(
     heard: dict[str, int] = {}
     end_us = 0
     past = store.results(ResultQuery(since_us=now_us - window_us, until_us=now_us + STEP_US))
-    for end_us, results in _steps(past):
+    for end_us, results in _steps(_readable(past)):
         correlator.observe(results)
         heard |= dict.fromkeys((results.sources[i].agent_id for i in np.unique(results.source)), end_us)
         changed |= {outage.id: outage for outage in correlator.tick(min(end_us, now_us))}
@@ -52,6 +55,14 @@ def rebuild(
         tuple(outage for outage in changed.values() if outage.id in ids or outage.state.is_open),
         frozenset(there - silent),
     )
+
+
+def _readable(batches: Iterator[ResultBatch]) -> Iterator[ResultBatch]:
+    """What can be read: a store that is away gives what has not reached it yet."""
+    try:
+        yield from batches
+    except StoreError as error:
+        _log.error("the past cannot be read whole, evidence is gathered anew", error=str(error))
 
 
 def _steps(batches: Iterator[ResultBatch]) -> Iterator[tuple[int, ResultBatch]]:

@@ -269,11 +269,12 @@ class ResultAnswer(Answer):
 
 
 class HealthAnswer(Answer):
-    """Whether the collector does its work; without its `broker` it does, but for agents that come by it."""
+    """Whether the collector does its work; `broker` and `store` say what is away without stopping it."""
 
     ok: bool
     problem: str
     broker: str
+    store: str
 
 
 class ErrorAnswer(Answer):

@@ -346,7 +346,7 @@ async def test_health_is_told_by_tick_and_store(world: World, reader: httpx.Asyn
     assert starting.status_code == 503
     assert "starting" in starting.json()["problem"]
     world.wellbeing.ticked_us = NOW_US
-    assert (await reader.get("/healthz")).json() == {"ok": True, "problem": "", "broker": ""}
+    assert (await reader.get("/healthz")).json() == {"ok": True, "problem": "", "broker": "", "store": ""}
     world.wellbeing.ticked_us = NOW_US - 11_000_000
     assert (await reader.get("/healthz")).json()["problem"] == "the last tick is 11 s old"
     world.wellbeing.ticked_us, world.wellbeing.store_problem = NOW_US, "disk full"

@@ -22,6 +22,7 @@ class Wanted:
     agent_ids: frozenset[str] | None = None
     target_ids: frozenset[str] | None = None
     in_time: bool | None = None
+    families: frozenset[int] | None = None
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -38,6 +39,8 @@ class Wanted:
             ]
         if self.target_ids is not None:
             keep &= np.array([t in self.target_ids for t in results.target_ids], np.bool_)[results.target]
+        if self.families is not None:
+            keep &= np.isin(results.family, sorted(self.families))
         if self.in_time is not None:
             keep &= came_in_time(results) == self.in_time
         return keep
@@ -69,7 +72,10 @@ class History:
 
     def stored(self, span: Span, wanted: Wanted) -> PlacedResults:
         """Those that InfluxDB has; raises StoreError when it cannot be asked."""
-        if frozenset() in (wanted.agent_ids, wanted.target_ids) or span.since_us >= span.until_us:
+        if (
+            frozenset() in (wanted.agent_ids, wanted.target_ids, wanted.families)
+            or span.since_us >= span.until_us
+        ):
             return gathered(())
         ids = (("agent", wanted.agent_ids), ("target", wanted.target_ids))
         flux = records_query(self._bucket, wanted.fields, span, ids)

@@ -11,6 +11,7 @@ from threading import Lock
 
 from faultline.ranges import Ranges
 from faultline_collector.fleet import Fleet
+from faultline_collector.outages import Outage
 from faultline_collector.results import ResultBatch, Source
 from faultline_collector.stores.counting import answer
 from faultline_collector.stores.influxdb.address import Address, parse_address, read_token
@@ -24,11 +25,13 @@ from faultline_collector.stores.influxdb.roles import roles_of
 from faultline_collector.stores.influxdb.sender import Sender
 from faultline_collector.stores.influxdb.server import Server
 from faultline_collector.stores.influxdb.streaming import Stream
+from faultline_collector.stores.influxdb.transitions import Transitions, transition_lines
 from faultline_collector.stores.ledger import Ledger
 from faultline_collector.stores.options import StoreOptions
 from faultline_collector.stores.order import kept_timings, left_out
 from faultline_collector.stores.places import placed, places_of
 from faultline_collector.stores.plan import plan
+from faultline_collector.stores.remote import Standing
 from faultline_collector.stores.store import ReceivedRange, ResultQuery, StoreError, Upkeep
 from faultline_collector.stores.summary import Summary, SummaryQuery
 
@@ -51,6 +54,7 @@ class InfluxdbStore:
         self._folding = Folding(server, outbox, letters, self._ask)
         self._expiry = Expiry(server, outbox, self._ask)
         self._sender.start()
+        self._transitions = Transitions()
         self._closed = False
 
     def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange], fleet: Fleet) -> int:
@@ -64,7 +68,7 @@ class InfluxdbStore:
             kept = replace(results, timings_us=timings)
             self._learn(set(timings))
             roles = roles_of(fleet, kept.target_ids)
-            self._outbox.append(Entry(placed(kept, places_of(fleet)), roles, tuple(fresh)))
+            self._keep(Entry(placed(kept, places_of(fleet)), roles, tuple(fresh)))
             self._ledger.note(fresh)
             return left_out(results, timings)
 
@@ -91,6 +95,9 @@ class InfluxdbStore:
 
     def upkeep(self, raw_before_us: int, rollups_before_us: int) -> Upkeep:
         """See `Store`."""
+        with self._lock:
+            if self._transitions.waiting():
+                self._keep(Entry())
         if self._sender.trouble is not None:
             return Upkeep()
         if self._folding.step():
@@ -105,9 +112,29 @@ class InfluxdbStore:
         self._outbox.close()
         self._server.close()
 
+    def standing(self) -> Standing:
+        """See `RemoteStore`."""
+        return Standing(
+            self._problem(),
+            self._outbox.unsent_results,
+            self._outbox.size,
+            self._letters.counts(),
+            self._transitions.left_out,
+        )
+
+    def note_outages(self, outages: Sequence[Outage]) -> None:
+        """See `RemoteStore`; they are written with the next append, or with the next upkeep."""
+        self._transitions.hear(outages)
+
     def ledger(self) -> list[ReceivedRange]:
         """Every range that was ever received, with its fate and reason, merged; for accounts and checks."""
         return self._outbox.ranges()
+
+    def _keep(self, entry: Entry) -> None:
+        """Makes an entry durable, with the transitions that wait."""
+        transitions = self._transitions.waiting()
+        self._outbox.append(replace(entry, lines=transition_lines(transitions)))
+        self._transitions.written(transitions)
 
     def _learn(self, timings: set[str]) -> None:
         if not timings <= self._timings:

@@ -95,7 +95,7 @@ class Stream:
             return self._history.extent_waiting(self._span)
 
     def _read(self, span: Span, in_time: bool | None) -> ResultBatch:
-        wanted = Wanted(self._query.agent_ids, self._query.target_ids, in_time)
+        wanted = Wanted(self._query.agent_ids, self._query.target_ids, in_time, self._query.families)
         if self._failure is None:
             try:
                 return self._history.read(span, wanted).results
