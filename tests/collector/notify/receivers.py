@@ -59,54 +59,66 @@ class Receiver:
         return [request.notice for request in self.requests if request.answer == TAKE]
 
 
+class Quiet(ThreadingHTTPServer):
+    """A receiver's server, whose broken connections are no news."""
+
+    daemon_threads = True
+
+    def __init__(self, receiver: Receiver) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.receiver = receiver
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers one connection."""
+
+    protocol_version = "HTTP/1.1"
+
+    @property
+    def receiver(self) -> Receiver:
+        """Whom it answers for."""
+        assert isinstance(self.server, Quiet)
+        return self.server.receiver
+
+    def do_POST(self) -> None:
+        """Answers as the script says."""
+        receiver = self.receiver
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        answer = receiver.note(self.path, dict(self.headers.items()), body)
+        if answer in STATUS:
+            self._answer(answer)
+            return
+        self.close_connection = True
+        if answer == HANG:
+            receiver.over.wait(60)
+        elif answer == RESET:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+        else:
+            self.wfile.write(b"no HTTP at all\r\n\r\n")
+
+    def _answer(self, answer: str) -> None:
+        said = b"" if answer == TAKE else f"I {answer}".encode()
+        self.send_response(STATUS[answer])
+        if answer in HEADERS:
+            self.send_header(*HEADERS[answer])
+        if said:
+            self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Says nothing."""
+
+
 @contextmanager
 def receiving(*script: str) -> Iterator[Receiver]:
     """A receiver at work."""
     receiver = Receiver(list(script) or [TAKE])
-
-    class Handler(BaseHTTPRequestHandler):
-        """Answers one connection."""
-
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            """Answers as the script says."""
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            answer = receiver.note(self.path, dict(self.headers.items()), body)
-            if answer in STATUS:
-                self._answer(answer)
-                return
-            self.close_connection = True
-            if answer == HANG:
-                receiver.over.wait(60)
-            elif answer == RESET:
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.connection.close()
-            else:
-                self.wfile.write(b"no HTTP at all\r\n\r\n")
-
-        def _answer(self, answer: str) -> None:
-            said = b"" if answer == TAKE else f"I {answer}".encode()
-            self.send_response(STATUS[answer])
-            if answer in HEADERS:
-                self.send_header(*HEADERS[answer])
-            if said:
-                self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Says nothing."""
-
-    class Quiet(ThreadingHTTPServer):
-        """A server whose broken connections are no news."""
-
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """Says nothing."""
-
-    server = Quiet(("127.0.0.1", 0), Handler)
+    server = Quiet(receiver)
     receiver.url = f"http://127.0.0.1:{server.server_port}/hook"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
