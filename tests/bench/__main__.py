@@ -17,6 +17,7 @@ from tests.bench.rows import Row
 BENCHES = {
     "probes": "CPU a probe and timing error, beside blackbox_exporter",
     "agent": "memory of an agent with 1,000 targets",
+    "uplinks": "an agent's CPU and bytes a result over gRPC and MQTT",
     "store": "rows a second into DuckDB, query times",
     "ingest": "results a second from wire to stored and correlated; idle streams",
     "verdict": "the labelled worlds: found, right scope, delay; replay speed",
