@@ -25,8 +25,10 @@ from tests.bench.__main__ import BENCHES
 
 ROOT = Path(__file__).resolve().parent.parent
 
+HISTORY = {"places", "rollups", "summary", "plan", "counting"}
+
 TABLES = {
-    "probe kinds": (faultline_agent.probes, PROBES, {"probe", "schema"}),
+    "probe kinds": (faultline_agent.probes, PROBES, {"probe", "schema", "tools"}),
     "uplinks": (faultline_agent.uplinks, faultline_agent.uplinks.UPLINKS, {"uplink", "wire", "pump"}),
     "notifiers": (
         faultline_collector.notify.notifiers,
@@ -36,18 +38,7 @@ TABLES = {
     "stores": (
         faultline_collector.stores,
         faultline_collector.stores.STORES,
-        {
-            "store",
-            "remote",
-            "options",
-            "ledger",
-            "order",
-            "places",
-            "rollups",
-            "summary",
-            "plan",
-            "counting",
-        },  # fmt: skip
+        {"store", "remote", "options", "ledger", "order", "daily", *HISTORY},
     ),
 }
 """Each seam's package, its table, and the modules of the folder that are not entries of it."""
@@ -56,14 +47,16 @@ MODELS: dict[str, type[BaseModel]] = {"collector": CollectorConfig, "agent": Age
 
 
 def modules_in(package: ModuleType) -> set[str]:
-    """Names of the modules that lie in a package's folder."""
-    return {path.stem for path in Path(str(package.__file__)).parent.glob("*.py")} - {"__init__"}
+    """Names of the modules and packages that lie in a package's folder."""
+    folder = Path(str(package.__file__)).parent
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+    return ({path.stem for path in folder.glob("*.py")} | packages) - {"__init__"}
 
 
-def module_of(entry: object) -> str:
-    """The module that a table's entry comes from: a class, a function, or a text `module:attribute`."""
+def module_of(entry: object, package: ModuleType) -> str:
+    """The module below the package that an entry comes from: a class, a function, or `module:attribute`."""
     place = entry.partition(":")[0] if isinstance(entry, str) else str(getattr(entry, "__module__", ""))
-    return place.rsplit(".", 1)[1]
+    return place.removeprefix(f"{package.__name__}.").partition(".")[0]
 
 
 @pytest.mark.parametrize(("package", "table", "others"), TABLES.values(), ids=TABLES.keys())
@@ -71,7 +64,7 @@ def test_every_module_of_a_seam_is_in_its_table(
     package: ModuleType, table: Mapping[str, object], others: set[str]
 ) -> None:
     """A file without its line in the table would never be reached."""
-    assert modules_in(package) - others == {module_of(entry) for entry in table.values()}
+    assert modules_in(package) - others == {module_of(entry, package) for entry in table.values()}
 
 
 COMMANDS = {
@@ -86,7 +79,7 @@ def test_every_command_of_the_table_loads_under_its_name(package: ModuleType, ta
     for name, place in table.items():
         module, _, attribute = place.partition(":")
         assert getattr(import_module(module), attribute).name == name
-        assert module_of(place) in modules_in(package)
+        assert module_of(place, package) in modules_in(package)
 
 
 def test_every_bench_is_in_the_table() -> None:
