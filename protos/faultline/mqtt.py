@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -218,6 +219,7 @@ def _client(
         keepalive=KEEPALIVE_S,
         max_inflight_messages=MOST_CALLS,
         tls_context=context,
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         will=will,
         logger=_silent,
     )

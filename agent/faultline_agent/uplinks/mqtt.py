@@ -84,11 +84,15 @@ class Line:
         self._agent_id = agent_id
         self._session_id = token_bytes(16)
         self._connection = Connection(access, MOST_WAITING)
+        self._properties = {
+            of_use_s: publication(self._session_id, of_use_s=of_use_s)
+            for of_use_s in (topics.HELLO_S, topics.MESSAGE_S)
+        }
 
     async def open(self) -> None:
         """Connects and subscribes; raises BrokerError."""
         leave = wire.leave_message().SerializeToString()
-        properties = publication(self._session_id)
+        properties = self._properties[topics.MESSAGE_S]
         await self._connection.open(
             aiomqtt.Will(topics.last(self._agent_id), leave, topics.QOS, False, properties)
         )
@@ -102,9 +106,10 @@ class Line:
         self, topic: str, message: session_pb2.AgentMessage, *, of_use_s: int = topics.MESSAGE_S
     ) -> None:
         """Publishes a message and waits until the broker has it; raises UplinkError."""
-        properties = publication(self._session_id, of_use_s=of_use_s)
         with _as_uplink():
-            heard = await self._connection.publish(topic, message.SerializeToString(), properties)
+            heard = await self._connection.publish(
+                topic, message.SerializeToString(), self._properties[of_use_s]
+            )
         if not heard:
             raise UplinkError(f"{self._connection.access.where}: no collector has subscribed to {topic}")
 
