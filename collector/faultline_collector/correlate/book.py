@@ -29,6 +29,8 @@ from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Outage, State
 from faultline_collector.results import Mask
 
+AGES_SUSPECTED, AGES_CONFIRMED = 15, 6
+"""How often in an interval it is asked whether an open outage has lasted or ended."""
 FROZEN_US = 3_600_000_000
 """How long an open outage keeps its cells from being learned; renewed with every move."""
 
@@ -197,8 +199,13 @@ class Book:
         self.live.remove(child)
         self.note(child)
 
+    def is_due(self, live: Live, now_us: int) -> bool:
+        """Whether it is time to ask whether an outage has lasted or ended."""
+        return now_us - live.aged_us >= live.every_us(AGES_SUSPECTED, AGES_CONFIRMED)
+
     def age(self, live: Live, now_us: int) -> None:
         """Confirms an outage that has lasted, ends one that is over."""
+        live.aged_us = now_us
         live.supported_us = live.supported_us or now_us
         found = recovery(live, self._cells, self._base, self._layout, now_us, self.hold_us)
         state = live.outage.state

@@ -22,6 +22,8 @@ LEAKS = np.array([0.97, 0.5])
 """Share of a group's agents that a cause really hits."""
 SPEAKS_NATS = 1.0
 """From when on a network counts as speaking for a cause, nats."""
+ONE_SERVICE = 4.0
+"""How much more an access must explain than one service that fails there, nats."""
 OWN_ONSET = 1.5
 """What it costs a region to have an onset of its own, nats."""
 NETWORKS_OF_WIDE = 3
@@ -312,6 +314,7 @@ def access_causes(
     voice = leaked(beyond(ratio, np.maximum(own, bad_minute), settings.access_cap_nats))
     lonely = leaked(beyond(ratio, bad_minute, MOST_NATS))
     fits = leaked(ratio)
+    single = _single_services(layout, block)
     for group in groups:
         one = group.name == "agent"
         heard = (lonely if one else voice)[group.rows].sum(axis=0) - penalties(settings.costs.part_of_group)
@@ -320,7 +323,13 @@ def access_causes(
         at = np.unravel_index(int(heard.argmax()), heard.shape)
         window, rate, leak = (int(i) for i in at)
         cost = float(getattr(settings.costs, group.name))
-        if heard[at] > cost and _services_fail(layout, block, group.rows, window):
+        fit = float((fits[group.rows].sum(axis=0) - penalties(settings.costs.part_of_group)).max())
+        narrower = float(single[:, group.rows].sum(axis=1).max())
+        if (
+            heard[at] > cost
+            and fit > narrower + ONE_SERVICE
+            and _services_fail(layout, block, group.rows, window)
+        ):
             yield Cause(
                 family="access",
                 scope=Scope.AGENT if one else Scope.NETWORK,
@@ -328,7 +337,7 @@ def access_causes(
                 agents=block.agents[group.rows],
                 targets=block.targets,
                 gain=float(heard[at]),
-                fit=float((fits[group.rows].sum(axis=0) - penalties(settings.costs.part_of_group)).max()),
+                fit=fit,
                 cost=cost,
                 rate=float(RATES[rate]),
                 window_us=float(block.windows_us[window]),
@@ -336,6 +345,12 @@ def access_causes(
                 voices=voice[group.rows, window, rate, leak],
                 form=group.name,
             )
+
+
+def _single_services(layout: Layout, block: Block) -> Floats:
+    """How well each service's failing alone explains what each agent sees: [services, agents, ...]."""
+    services = layout.service[block.targets]
+    return np.stack([leaked(block.ratio(np.flatnonzero(services == s))) for s in np.unique(services)])
 
 
 def _services_fail(layout: Layout, block: Block, rows: Index, window: int) -> bool:

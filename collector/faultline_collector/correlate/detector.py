@@ -28,8 +28,8 @@ from faultline_collector.results import Int8, Int64, ResultBatch, concatenate
 
 MOST_EPOCH_US = 60_000_000
 """Longest epoch; else it is the shortest interval, so that no cell comes twice in one."""
-CALM_S = 5
-"""How often a confirmed outage is looked at, seconds."""
+LOOKS_SUSPECTED, LOOKS_CONFIRMED = 15, 2
+"""How often in an interval open outages are weighed anew."""
 
 
 class Block:
@@ -200,11 +200,7 @@ class Detector:
         """Whether there is something to judge though nothing bad has come."""
         if self._book.unread or self._silence.doubted:
             return True
-        calm = now_us // SECOND_US % CALM_S
-        return any(
-            not calm or live.is_silence or live.outage.state is not State.CONFIRMED
-            for live in self._book.live
-        )
+        return any(live.is_silence or self._book.is_due(live, now_us) for live in self._book.live)
 
     def _judge(self, now_us: int, hot: Index) -> tuple[Outage, ...]:
         self._recent.trim(now_us)
@@ -229,8 +225,7 @@ class Detector:
             for cause in found.chosen:
                 book.take(cause, found.lost, now_us)
         for live in failing:
-            calm = live.outage.state is State.CONFIRMED and now_us // SECOND_US % CALM_S
-            if live in book.live and live.since_us <= now_us and (due or not calm):
+            if live in book.live and live.since_us <= now_us and (due or book.is_due(live, now_us)):
                 book.age(live, now_us)
 
     def _forget_settled(self) -> None:
@@ -241,11 +236,11 @@ class Detector:
 
     def _looks_due(self, failing: list[Live], now_us: int) -> bool:
         """Whether the open outages are to be weighed anew: often while suspected, seldom later."""
-        due = False
         crowd = 1 + len(failing) // 4
-        for live in failing:
-            per, most_us = (15, 5_000_000) if live.outage.state is State.SUSPECTED else (3, 10_000_000)
-            due |= now_us - live.looked_us >= crowd * min(max(live.interval_us // per, 1_000_000), most_us)
+        due = any(
+            now_us - live.looked_us >= crowd * live.every_us(LOOKS_SUSPECTED, LOOKS_CONFIRMED)
+            for live in failing
+        )
         if due:
             for live in failing:
                 live.looked_us = now_us
@@ -272,8 +267,10 @@ class Detector:
         return now_us - live.outage.onset_us >= self._book.hold_us
 
     def _end_silence(self, live: Live, now_us: int) -> None:
-        if live.outage.scope is Scope.COLLECTOR:
-            self._silence.excuse(np.flatnonzero(self._silence.lost(now_us)))
+        """Agents that come back later than the others are not told one by one."""
+        lost = np.flatnonzero(self._silence.lost(now_us))
+        everyone = live.outage.scope is Scope.COLLECTOR
+        self._silence.excuse(lost if everyone else np.intersect1d(lost, live.silent))
         self._book.end(live, now_us)
 
     def _go_dark(self, dark: Dark, now_us: int) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.cells import Cells
-from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, RATES, weigh
-from faultline_collector.correlate.layout import Index, Layout
+from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, RATES, Block, weigh
+from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Outage, Scope, State
 from faultline_collector.results import Int64, Mask
@@ -24,6 +24,8 @@ CONTAINED = 0.7
 CONFIRM_NATS = 3.0
 """What rounds begun after the hold must say for a suspicion to be confirmed."""
 STALE_INTERVALS = 2.0
+MOST_ONE_SAYS = 3.0
+"""Most that one agent says against an end, nats: one that goes on failing alone keeps nothing open."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +44,7 @@ class Live:
     supported_us: int
     interval_us: int
     looked_us: int = 0
+    aged_us: int = 0
     restored: bool = False
     changes: int = 0
     proposal: tuple[str, ...] = ()
@@ -52,6 +55,11 @@ class Live:
     def key(self) -> tuple[str, str, str]:
         """What makes two outages the same thing."""
         return self.outage.scope.value, self.outage.subject.kind, self.outage.subject.id
+
+    def every_us(self, suspected: int, confirmed: int) -> int:
+        """So many times in an interval, by whether it is confirmed; once a second at most; microseconds."""
+        per = confirmed if self.outage.state is State.CONFIRMED else suspected
+        return max(self.interval_us // per, 1_000_000)
 
     @property
     def is_silence(self) -> bool:
@@ -103,17 +111,26 @@ def recovery(
     block = weigh(cells, base, agents, targets, now_us, ~live.bad)
     rate = int(np.abs(RATES - live.rate).argmin())
     ratio = block.surprise + block.focus + block.failed * LOG_FAIL[rate] + block.fine * LOG_OK[rate]
-    lasting = block.windows_us <= now_us - live.outage.onset_us - hold_us
-    persists = float(ratio[:, :, lasting].sum(axis=(0, 1)).max()) if lasting.any() else 0.0
+    by_agent = np.minimum(ratio.sum(axis=1), MOST_ONE_SAYS)
+    persists = _persists(block, by_agent, now_us - live.outage.onset_us - hold_us)
     windows = block.windows_us <= max(now_us - live.since_us, 0)
     if not windows.any():
         return Recovery(0.0, 0.0, 0, 1, persists)
-    nats = np.where(windows, -ratio.sum(axis=(0, 1)), -np.inf)
+    nats = np.where(windows, -by_agent.sum(axis=0), -np.inf)
     again = ((block.failed + block.fine) > 0).sum(axis=(0, 1)) / bad.size
     seen = (block.fine > 0).any(axis=1).sum(axis=0)
     ready = nats + np.where(again >= 0.6, 100.0, 0.0)
     at = int(ready.argmax())
     return Recovery(float(nats[at]), float(again[at]), int(seen[at]), min(3, agents.size), persists)
+
+
+def _persists(block: Block, by_agent: Floats, lasting_us: int) -> float:
+    """What the rounds say that began after the hold, all together; nothing where fewer than two fail."""
+    lasting = int(np.searchsorted(block.windows_us, lasting_us, "right")) - 1
+    if lasting < 0:
+        return 0.0
+    failing = int((block.failed[:, :, lasting] > 0).any(axis=1).sum())
+    return float(by_agent[:, lasting].sum()) if failing >= min(2, block.agents.size) else 0.0
 
 
 def moved(live: Live, state: State, now_us: int) -> Outage:

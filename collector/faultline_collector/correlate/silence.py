@@ -99,8 +99,9 @@ class Silence:
         return self.silent(now_us) | self.unwell(now_us)
 
     def trust(self, now_us: int) -> None:
-        """Waits for ever for agents that are not silent now."""
-        self._patience_us[~self.silent(now_us)] = np.inf
+        """Waits for ever for agents that were heard not long ago."""
+        heard = now_us - self.heard_us <= np.maximum(self._patience_us, TOGETHER_US)
+        self._patience_us[heard] = np.inf
 
     def checks(self, arrivals: Arrivals, first_us: int, ticks: int) -> Mask:
         """In which seconds silence may begin, grow or end; to be called before the arrivals are heard.
