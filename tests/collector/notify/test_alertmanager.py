@@ -22,8 +22,9 @@ from faultline_collector.notify.notifiers.alertmanager import (
     alerts_of,
 )
 from faultline_collector.outages import Outage, Scope, Subject
+from tests.collector.notify.posts import Post, until
 from tests.collector.notify.receivers import TAKE, receiving
-from tests.collector.notify.worlds import FLEET, NOW_US, SECOND_US, life
+from tests.collector.notify.worlds import FLEET, NOW_US, SECOND_US, life, settings
 
 MINUTE_US = 60 * SECOND_US
 
@@ -167,6 +168,29 @@ async def test_debians_alertmanager_follows_an_outage(alertmanager: str) -> None
         await notifier.deliver(told, now_us)
         assert active(alertmanager) == firing
     await notifier.close()
+
+
+def ends(url: str) -> list[float]:
+    """When Alertmanager takes what goes on for over, if it hears no more of it."""
+    found = httpx.get(f"{url}/api/v2/alerts?active=true", trust_env=False, timeout=30).json()
+    return [datetime.fromisoformat(alert["endsAt"]).timestamp() for alert in found]
+
+
+async def test_an_outage_that_lasts_outlasts_its_alerts_end(alertmanager: str, post: Post) -> None:
+    """The courier tells it again in time, also a courier that comes after another was cut off."""
+    receiver = {"id": "am", "kind": "alertmanager", "url": alertmanager, "repeat": "1s", "lasts": "4s"}
+    post.settings = settings(receivers=[receiver])
+    _, confirmed, resolved = (moved(one, time.time_ns() // 1000 - NOW_US) for one in life())
+    post.keep(confirmed)
+    async with post.courier():
+        await until(lambda: bool(ends(alertmanager)))
+        first = ends(alertmanager)[0]
+        await until(lambda: ends(alertmanager)[0] > first)
+    async with post.courier():
+        await until(lambda: ends(alertmanager)[0] > first + 3)
+        post.keep(replace(resolved, resolved_us=time.time_ns() // 1000))
+        await until(lambda: ends(alertmanager) == [])
+    assert post.fates() == ["sent", "sent"]
 
 
 async def test_debians_alertmanager_says_what_it_does_not_take(alertmanager: str) -> None:
