@@ -16,6 +16,7 @@ COMMANDS = {
     "mute": "faultline_collector.commands.mute:mute",
     "query": "faultline_collector.commands.query:query",
     "export": "faultline_collector.commands.export:export",
+    "influxdb": "faultline_collector.commands.influxdb:influxdb",
     "replay": "faultline_collector.commands.replay:replay",
     "lab": "faultline_collector.commands.lab:lab",
     "demo": "faultline_collector.commands.demo:demo",

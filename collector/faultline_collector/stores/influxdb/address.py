@@ -1,7 +1,6 @@
 """`influxdb://HOST:PORT/ORGANISATION/BUCKET`, and the token that opens it."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -9,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from faultline_collector.stores.store import StoreError
 
 TOKEN_VARIABLE = "FAULTLINE_INFLUXDB_TOKEN"
+TOKEN_FILE = "influxdb.token_file"
 ROLLUPS_SUFFIX = "-rollups"
 
 _PORT = 8086
@@ -56,22 +56,18 @@ def parse_address(place: str, *, tls: bool) -> Address:
     return Address(f"{'https' if tls else 'http'}://{host}:{port}", *names)
 
 
-def read_token(file: Path | None, environment: Mapping[str, str] = os.environ) -> str:
+def read_token(file: Path | None, setting: str = TOKEN_FILE, variable: str = TOKEN_VARIABLE) -> str:
     """The token out of the file, or else of the environment; raises StoreError with a sentence."""
     if file is None:
-        if token := environment.get(TOKEN_VARIABLE, "").strip():
+        if token := os.environ.get(variable, "").strip():
             return token
-        raise StoreError(
-            f"no token for InfluxDB: neither influxdb.token_file nor {TOKEN_VARIABLE} is set", permanent=True
-        )
+        raise StoreError(f"no token for InfluxDB: neither {setting} nor {variable} is set", permanent=True)
     try:
         token = file.read_text(encoding="ascii").strip()
     except OSError as error:
-        raise StoreError(
-            f"influxdb.token_file: {file} cannot be read: {error.strerror}", permanent=True
-        ) from error
+        raise StoreError(f"{setting}: {file} cannot be read: {error.strerror}", permanent=True) from error
     except ValueError as error:
-        raise StoreError(f"influxdb.token_file: {file} does not hold a token", permanent=True) from error
+        raise StoreError(f"{setting}: {file} does not hold a token", permanent=True) from error
     if not token or any(letter.isspace() for letter in token):
-        raise StoreError(f"influxdb.token_file: {file} does not hold a token", permanent=True)
+        raise StoreError(f"{setting}: {file} does not hold a token", permanent=True)
     return token

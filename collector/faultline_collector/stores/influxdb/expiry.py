@@ -1,6 +1,7 @@
 """Forgetting what was kept long enough. As a rule the buckets' own retention has done it before."""
 
 from collections.abc import Iterable, Sequence
+from time import time_ns
 
 from faultline_collector.stores.influxdb.lines import MEASUREMENT
 from faultline_collector.stores.influxdb.outbox import Outbox
@@ -50,6 +51,9 @@ class Expiry:
             self._outbox.keep(mark, str(from_us))
 
     def _forget(self, bucket: str, measurement: str, field: str, before_us: int) -> int:
+        kept_us = self._server.kept_us(bucket)
+        if kept_us and time_ns() // 1000 - kept_us >= before_us - HOUR_US:
+            return 0  # the bucket's retention does it, and drops files instead of deleting points
         old = Span(LONG_AGO_US, before_us // DAY_US * DAY_US)
         there = extent(self._ask(extent_query(bucket, old, measurement, field)))
         if not there:

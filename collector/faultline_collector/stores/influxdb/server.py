@@ -75,19 +75,23 @@ class Server:
         try:
             with self._client.query_api().query_raw(flux, dialect=_DIALECT) as response:
                 yield from csv.reader(io.TextIOWrapper(response, "utf-8", newline=""))
-        except ApiException as error:
-            raise StoreError(f"InfluxDB at {self.address.url} {_answer(error).why}") from error
-        except HTTPError as error:
-            raise StoreError(f"InfluxDB at {self.address.url} {_why(error)}") from error
+        except (ApiException, HTTPError) as error:
+            raise StoreError(f"InfluxDB at {self.address.url} {failure_of(error)}") from error
 
     def delete(self, bucket: str, since: str, until: str) -> None:
         """Deletes every point of a bucket in a span of time; raises StoreError."""
         try:
             self._client.delete_api().delete(since, until, "", bucket=bucket, org=self.address.org)
-        except ApiException as error:
-            raise StoreError(f"InfluxDB at {self.address.url} {_answer(error).why}") from error
-        except HTTPError as error:
-            raise StoreError(f"InfluxDB at {self.address.url} {_why(error)}") from error
+        except (ApiException, HTTPError) as error:
+            raise StoreError(f"InfluxDB at {self.address.url} {failure_of(error)}") from error
+
+    def kept_us(self, bucket: str) -> int:
+        """How long a bucket keeps its points, microseconds; 0 is for ever. Raises StoreError."""
+        try:
+            found = self._client.buckets_api().find_buckets(name=bucket).buckets
+        except (ApiException, HTTPError) as error:
+            raise StoreError(f"InfluxDB at {self.address.url} {failure_of(error)}") from error
+        return sum(int(rule.every_seconds) for one in found for rule in one.retention_rules) * 1_000_000
 
     def renew(self) -> None:
         """Takes up the token again; it may have been replaced."""
@@ -103,6 +107,13 @@ class Server:
         return InfluxDBClient(
             self.address.url, self._token(), org=self.address.org, timeout=self._query_timeout, retries=False
         )
+
+
+def failure_of(error: Exception) -> str:
+    """What a failed request comes to, to be put behind the name of the server."""
+    if isinstance(error, ApiException):
+        return _answer(error).why
+    return _why(error)
 
 
 def _milliseconds(deadline_s: float) -> tuple[int, int]:
@@ -121,7 +132,7 @@ def _message(body: Any) -> str:
     return " ".join(text.split())[:500]
 
 
-def _why(error: HTTPError) -> str:
+def _why(error: Exception) -> str:
     if isinstance(error, NewConnectionError):
         return "does not take connections"
     if isinstance(error, NoAnswer):

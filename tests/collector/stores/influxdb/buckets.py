@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from faultline_collector.stores.influxdb.address import ROLLUPS_SUFFIX
+from faultline_collector.stores.influxdb.address import ROLLUPS_SUFFIX, Address, parse_address
 from faultline_collector.stores.options import StoreOptions
 from tests.servers.influxdb import Organisation
 
@@ -38,3 +38,8 @@ def options(place: Organisation, folder: Path) -> StoreOptions:
     token = folder / "token"
     token.write_text(place.token)
     return StoreOptions(token_file=token, outbox=folder / "outbox")
+
+
+def address_of(url: str) -> Address:
+    """Where a store's URL points."""
+    return parse_address(url.removeprefix("influxdb://"), tls=False)
