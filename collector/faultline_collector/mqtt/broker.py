@@ -131,8 +131,9 @@ class Broker:
                 for hearing in self.hearings:
                     if topic.startswith(hearing.prefix):
                         hearing.take(message)
-                self._metrics.mqtt_dropped.labels("inbox").inc(line.connection.discarded - discarded)
-                discarded = line.connection.discarded
+                if line.connection.discarded != discarded:
+                    self._metrics.mqtt_dropped.labels("inbox").inc(line.connection.discarded - discarded)
+                    discarded = line.connection.discarded
         except BrokerError as error:
             return error
 
