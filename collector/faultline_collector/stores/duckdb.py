@@ -22,7 +22,7 @@ from faultline_collector.stores.daily import rows, tables
 from faultline_collector.stores.daily.asking import Asking, names_of
 from faultline_collector.stores.daily.file import DuckdbFile
 from faultline_collector.stores.daily.folding import SCHEMA as FOLDING
-from faultline_collector.stores.daily.folding import Folding, read_state
+from faultline_collector.stores.daily.folding import STEP_RESULTS, Folding, read_state
 from faultline_collector.stores.daily.keys import Keys, Words
 from faultline_collector.stores.ledger import Ledger, merged
 from faultline_collector.stores.options import StoreOptions
@@ -53,11 +53,12 @@ class DuckdbStore:
         self,
         path: Path,
         max_logged_ranges: int = MAX_LOGGED_RANGES,
+        step_results: int = STEP_RESULTS,
         clock: Callable[[], int] = lambda: time_ns() // 1000,
     ) -> None:
         self._max_logged = max_logged_ranges
         self._file = DuckdbFile(path)
-        self._folding = Folding(self._file, clock)
+        self._folding = Folding(self._file, clock, step_results)
         self._lock = Lock()
         self._in_step = False
         self._load()

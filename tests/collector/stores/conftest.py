@@ -1,16 +1,22 @@
 """Every store, by the same name as in the table."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from faultline_collector.stores import STORES, open_store
+from faultline_collector.stores.duckdb import DuckdbStore
 from faultline_collector.stores.store import Store
 from tests.collector.stores.influxdb.buckets import new_store_url, options
 from tests.servers.influxdb import Organisation
 
 PLACES = {"memory": "memory://", "duckdb": "duckdb://{folder}/results.duckdb"}
+Fresh = Callable[[], AbstractContextManager[Store]]
+AFTER_ALL_US = 2**60
+"""A time at which every day of these tests has long settled."""
+
 OVER_TLS = {"influxdbs"}
 """The same store as another, on another connection."""
 
@@ -41,3 +47,27 @@ def lasting(tmp_path: Path) -> Iterator[Callable[[], Store]]:
     yield reopen
     for one in opened:
         one.close()
+
+
+@pytest.fixture(params=sorted(STORES.keys() - OVER_TLS - {"memory"}))
+def fresh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fresh:
+    """Opens an empty store of each kind but memory, as often as is asked, for a block."""
+
+    @contextmanager
+    def opened() -> Iterator[Store]:
+        folder = tmp_path_factory.mktemp("fresh")
+        if request.param == "duckdb":
+            store: Store = DuckdbStore(folder / "results.duckdb", clock=lambda: AFTER_ALL_US)
+        else:
+            place: Organisation = request.getfixturevalue("influxdb")
+            store = open_store(new_store_url(place), options(place, folder))
+        with closing(store):
+            yield store
+
+    return opened
+
+
+@pytest.fixture
+def examples(request: pytest.FixtureRequest) -> int:
+    """How many examples a property is tried with: fewer where a server makes each store anew."""
+    return 25 if "duckdb" in request.node.name else 8

@@ -68,9 +68,10 @@ def read_state(connection: duckdb.DuckDBPyConnection) -> State:
 class Folding:
     """The upkeep of one file's roll-ups; whoever writes results meanwhile is not held up."""
 
-    def __init__(self, file: DuckdbFile, clock: Callable[[], int]) -> None:
+    def __init__(self, file: DuckdbFile, clock: Callable[[], int], step_results: int) -> None:
         self._file = file
         self._clock = clock
+        self._step_results = step_results
         self._lock = Lock()
 
     def step(self) -> bool:
@@ -78,7 +79,7 @@ class Folding:
         with self._lock, self._file.tending() as connection:
             state = read_state(connection)
             if state.unfolded:
-                _fold(connection, state)
+                _fold(connection, state, self._step_results)
                 return True
             settled_us = self._clock() - SETTLE_US
             ripe = [d for d, f in state.days.items() if not f.closed and (d + 1) * DAY_US <= settled_us]
@@ -109,9 +110,8 @@ class Folding:
         return folded
 
 
-def _fold(connection: duckdb.DuckDBPyConnection, state: State) -> None:
-    """Folds the first rows that are not folded, of as many days as fit into a step."""
-    left = STEP_RESULTS
+def _fold(connection: duckdb.DuckDBPyConnection, state: State, left: int) -> None:
+    """Folds the first `left` rows that are not folded, day by day."""
     for day, first in sorted(state.unfolded.items()):
         if left <= 0:
             return
