@@ -11,7 +11,7 @@ from tests.servers.influxdb import Influxd
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 log = logging.getLogger(__name__)
 
-AWAY_S = 120
+AWAY_S = 30
 """Seconds of load, which come in no time; `make soak` has an hour of it."""
 
 
