@@ -190,6 +190,8 @@ class Conversation:
                 break
         if ack.durable:
             await self._outbox.forget(self._lanes.acknowledge(ack.durable))
+        if ack.lost:
+            await self._outbox.settle_lost(ack.lost)
 
     def _ask(self, order: Explain) -> None:
         try:

@@ -9,7 +9,7 @@ from faultline.ranges import Ranges
 from faultline_agent.clocks import Clocks
 from faultline_agent.results import Encode, Result
 from faultline_agent.spool import Parcel, Spool, SpoolState
-from faultline_agent.uplinks.uplink import DroppedRange
+from faultline_agent.uplinks.uplink import DroppedRange, LostRange
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -29,6 +29,12 @@ class Outbox:
         """Whether the collector has everything."""
         self.state: SpoolState = spool.state()
         self.dropped: tuple[DroppedRange, ...] = spool.dropped()
+        self.lost: tuple[LostRange, ...] = spool.lost()
+
+    @property
+    def replaced(self) -> str:
+        """Where a damaged spool was moved to and why; empty when the agent began with a good one."""
+        return self._spool.replaced
 
     @property
     def spool_id(self) -> str:
@@ -54,6 +60,11 @@ class Outbox:
         """Removes what the collector has."""
         await self._do(self._spool.forget, durable)
         await self._look(dropped=True)
+
+    async def settle_lost(self, noted: Sequence[LostRange]) -> None:
+        """Forgets lost spools that the collector has noted."""
+        await self._do(self._spool.settle_lost, noted)
+        self.lost = await self._do(self._spool.lost)
 
     async def unacknowledged(self) -> Ranges:
         """The sequences that the collector has not acknowledged."""

@@ -9,8 +9,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from faultline.ranges import Ranges
+from faultline_agent.mark import Mark
 from faultline_agent.results import Encode, Result
-from faultline_agent.uplinks.uplink import DroppedRange
+from faultline_agent.uplinks.uplink import DroppedRange, LostRange
+from faultline_agent.wreck import last_words
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -20,6 +22,7 @@ CREATE TABLE IF NOT EXISTS batches (
 CREATE INDEX IF NOT EXISTS batches_by_time ON batches (recorded_us, first);
 CREATE TABLE IF NOT EXISTS dropped (
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS lost (spool_id TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT;
 """
 
 LOCK_S = 2.0
@@ -67,11 +70,14 @@ class Spool:
         self._max_age_us = max_age_us
         self.replaced = ""
         """Where a damaged file was moved to and why, in one sentence; empty when the file was good."""
+        self._wrecked: tuple[LostRange, ...] = ()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = self._open_or_replace()
             self.spool_id = str(self.recall("spool_id"))
             self._next, self._results, self._bytes = self._count()
+            self._mark = Mark(path.with_name(f"{path.name}.mark"))
+            self._own_up()
         except (OSError, sqlite3.Error) as error:
             used = "locked" in str(error)
             reason = "another process uses it" if used else str(error)
@@ -91,6 +97,7 @@ class Spool:
             )
             self._set("next_sequence", str(first + len(results)))
         self._next = first + len(results)
+        self._mark.write(self.spool_id, self._next - 1)
         self._results += len(results)
         self._bytes += size
         return Parcel(first, len(results), now_us, encoded)
@@ -123,6 +130,18 @@ class Spool:
         rows = self._db.execute("SELECT first, last, reason FROM dropped ORDER BY first")
         return tuple(DroppedRange(*row) for row in rows)
 
+    def lost(self) -> tuple[LostRange, ...]:
+        """What was given out by spools that were here before, as long as the collector has not noted it."""
+        return tuple(LostRange(*row) for row in self._db.execute("SELECT spool_id, 1, last FROM lost"))
+
+    def settle_lost(self, noted: Sequence[LostRange]) -> None:
+        """Removes lost spools that the collector has noted."""
+        with self._transaction():
+            for run in noted:
+                self._db.execute(
+                    "DELETE FROM lost WHERE spool_id = ? AND last <= ?", (run.spool_id, run.last)
+                )
+
     def unacknowledged(self) -> Ranges:
         """The sequences of every batch that is still here."""
         return Ranges(
@@ -154,6 +173,7 @@ class Spool:
 
     def close(self) -> None:
         """Closes the file; safe twice."""
+        self._mark.close()
         self._db.close()
 
     @contextmanager
@@ -198,7 +218,32 @@ class Spool:
             part = self._path.with_name(self._path.name + suffix)
             if part.exists():
                 part.rename(aside.with_name(aside.name + suffix))
+        self._wrecked = last_words(aside)
         return f"spool {self._path} was damaged ({problem}) and moved to {aside}; a new one begins"
+
+    def _own_up(self) -> None:
+        """Notes what the file once gave out and has no more, and only then marks itself as the spool.
+
+        SQLite passes silently over the damaged end of its log, and a file may be restored from an old copy:
+        what is above its own count is then dropped, and not given out again.
+        """
+        marked = self._mark.read()
+        with self._transaction():
+            for run in (*self._wrecked, *([marked] if marked else [])):
+                if run.spool_id != self.spool_id:
+                    self._note_lost(run)
+                elif run.last >= self._next:
+                    self._note_dropped(self._next, run.last, "damaged")
+                    self._set("next_sequence", str(run.last + 1))
+        self._next, self._results, self._bytes = self._count()
+        self._mark.write(self.spool_id, self._next - 1)
+
+    def _note_lost(self, run: LostRange) -> None:
+        if run.last:
+            self._db.execute(
+                "INSERT INTO lost VALUES (?1, ?2) ON CONFLICT (spool_id) DO UPDATE SET last = max(last, ?2)",
+                (run.spool_id, run.last),
+            )
 
     def _count(self) -> tuple[int, int, int]:
         """The next sequence, above every one that was ever given out; results and bytes that are held."""

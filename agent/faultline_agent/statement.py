@@ -81,6 +81,7 @@ def _lines(facts: Facts, now_us: int, *, running: bool) -> list[str]:
         f"last ack   {_last_ack(collector, now_us)}",
         f"spool      {_spool(spool, now_us)}",
         f"dropped    {_dropped(spool['dropped'])}",
+        *_damage(spool),
         f"targets    {assignment['targets']} probed, {len(assignment['refused'])} refused, "
         f"assignment {assignment['version'] or 'none'}",
         f"results    {_outcomes(facts)}",
@@ -113,6 +114,16 @@ def _dropped(runs: list[tuple[int, int, str]]) -> str:
         counts[reason] = counts.get(reason, 0) + last - first + 1
     said = ", ".join(f"{count} ({reason})" for reason, count in counts.items())
     return f"{said}, not yet reported" if said else "none that the collector does not know"
+
+
+def _damage(spool: Facts) -> list[str]:
+    """Lines that are only there when a spool was lost."""
+    moved = [f"damaged    {spool['replaced']}"] if spool["replaced"] else []
+    lost = [
+        f"lost       up to {last - first + 1} results of spool {spool_id}, not yet reported"
+        for spool_id, first, last in spool["lost"]
+    ]
+    return [*moved, *lost]
 
 
 def _outcomes(facts: Facts) -> str:

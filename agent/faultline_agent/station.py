@@ -32,6 +32,9 @@ STORY_LIMIT_S = 10.0
 MOST_DROPPED_RANGES = 500
 """Most dropped ranges of one heartbeat; the next one brings the rest."""
 
+MOST_LOST_SPOOLS = 16
+"""Most lost spools of one heartbeat."""
+
 
 @dataclass(slots=True)
 class Steps:
@@ -115,6 +118,7 @@ class AgentStation:
             shed_runs=self._runner.tally.shed,
             assignment_version=self.duty.version,
             round_trip_us=round_trip_us,
+            lost=self._outbox.lost[:MOST_LOST_SPOOLS],
         )
 
     @property

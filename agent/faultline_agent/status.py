@@ -78,6 +78,8 @@ class StatusFile:
                 "most_bytes": self._config.spool.max_bytes,
                 "oldest_us": spool.oldest_us,
                 "dropped": [[run.first, run.last, run.reason] for run in self._outbox.dropped],
+                "lost": [[run.spool_id, run.first, run.last] for run in self._outbox.lost],
+                "replaced": self._outbox.replaced,
             },
             "assignment": {
                 "version": duty.version,

@@ -23,11 +23,22 @@ from faultline_agent.uplinks.uplink import (
     Explain,
     Heartbeat,
     Hello,
+    LostRange,
     ProbeNow,
     UplinkError,
 )
 from faultline_agent.uplinks.wire import encode_batch
-from tests.agent.stage import DEADLINE_S, KeptLog, SetClocks, assigned, eventually, open_spool, result
+from tests.agent.stage import (
+    DEADLINE_S,
+    NOW_US,
+    KeptLog,
+    SetClocks,
+    assigned,
+    eventually,
+    open_spool,
+    plain_encode,
+    result,
+)
 
 BEAT_S = 5.0
 
@@ -55,7 +66,8 @@ class Post:
         """A sign of life with the drops."""
         self.round_trips.append(round_trip_us)
         now_us = self.clocks.wall_us()
-        return Heartbeat(now_us, 0, 0, 0, 0, 0, True, "", self.outbox.dropped, 0, "", round_trip_us)
+        dropped, lost = self.outbox.dropped, self.outbox.lost
+        return Heartbeat(now_us, 0, 0, 0, 0, 0, True, "", dropped, 0, "", round_trip_us, lost)
 
     async def assign(self, assignment: Assignment) -> None:
         """Keeps it."""
@@ -145,7 +157,7 @@ async def test_what_is_recorded_arrives_and_is_forgotten(stage: Stage) -> None:
     await stage.record(3)
     await stage.record(2)
     await stage.emptied()
-    assert stage.sent == [(1, True), (4, True)]
+    assert sorted(stage.sent) == [(1, True), (4, True)]
     assert list(stage.collector.held.values()) == [Ranges([(1, 5)])]
     await stage.pump.drained()
 
@@ -213,6 +225,20 @@ async def test_refused_agent_stops(stage: Stage) -> None:
     stage.collector.refusal = UplinkError("this token belongs to nobody", permanent=True)
     with pytest.raises(UplinkError, match="this token belongs to nobody"):
         await stage.pump.run()
+
+
+async def test_a_lost_spool_is_reported_until_acknowledged(tmp_path: Path) -> None:
+    """In heartbeats; the collector finds out what of it never came."""
+    spool = open_spool(tmp_path)
+    spool.append([result()] * 9, plain_encode, NOW_US)
+    spool.close()
+    (tmp_path / "spool.db").write_bytes(b"no database" * 500)
+    stage = Stage(open_spool(tmp_path))
+    assert stage.outbox.lost == (LostRange(spool.spool_id, 1, 9),)
+    stage.start()
+    await eventually(lambda: not stage.outbox.lost)
+    assert stage.collector.held[spool.spool_id] == Ranges([(1, 9)])
+    await stage.close()
 
 
 async def test_drops_are_reported_until_acknowledged(stage: Stage) -> None:

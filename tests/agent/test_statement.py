@@ -37,6 +37,8 @@ def facts(**changes: Any) -> dict[str, Any]:
             "most_bytes": 256 * 1024**2,
             "oldest_us": NOW_US - 3 * SECOND,
             "dropped": [],
+            "lost": [],
+            "replaced": "",
         },
         "assignment": {"version": "v7", "targets": 30, "refused": {}},
         "outcomes": {"ok": 100, "connect": 2},
@@ -113,6 +115,18 @@ def test_losses_are_counted_by_reason() -> None:
     assert "3 rejected as unknown_target" in text
     assert "7 runs left out" in text
     assert "30 probed, 1 refused" in text
+
+
+def test_a_damaged_spool_is_told() -> None:
+    """Where it is, and what it may have taken along."""
+    changed = facts(
+        spool__lost=[["5f3a", 1, 4_000]], spool__replaced="spool x was damaged (y) and moved to z"
+    )
+    statement = state(changed, NOW_US, alive=True)
+    assert statement.works
+    lines = statement.text().splitlines()
+    assert "damaged    spool x was damaged (y) and moved to z" in lines
+    assert "lost       up to 4000 results of spool 5f3a, not yet reported" in lines
 
 
 def test_new_agent_has_nothing_to_tell() -> None:

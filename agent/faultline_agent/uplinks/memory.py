@@ -13,6 +13,7 @@ from faultline_agent.uplinks.uplink import (
     Evidence,
     Heartbeat,
     Hello,
+    LostRange,
     Order,
     Session,
     UplinkError,
@@ -107,6 +108,8 @@ class MemoryCollector:
             if ranges.missing(run.first, run.last):
                 self.dropped.setdefault(session.hello.spool_id, []).append(run)
             ranges.add(run.first, run.last)
+        for lost in heartbeat.lost:
+            self.held.setdefault(lost.spool_id, Ranges()).add(lost.first, lost.last)
         await self._tell()
 
     async def keep(self, evidence: Evidence) -> None:
@@ -127,6 +130,7 @@ class MemorySession:
         self.hello = hello
         self._collector = collector
         self._owed = Ranges()
+        self._lost: tuple[LostRange, ...] = ()
         self._heartbeat_us = 0
         self._orders: asyncio.Queue[Order | UplinkError | None] = asyncio.Queue(KEPT_MESSAGES)
         self._open = True
@@ -146,6 +150,7 @@ class MemorySession:
         await self._collector.note(self, heartbeat)
         self._heartbeat_us = heartbeat.clock_us
         self._owe(heartbeat.dropped)
+        self._lost = tuple(heartbeat.lost)
         if not self._collector.holds_acks:
             self.acknowledge()
 
@@ -176,7 +181,8 @@ class MemorySession:
     def acknowledge(self) -> None:
         """Acknowledges all that is owed."""
         owed, self._owed = self._owed, Ranges()
-        self.order(Ack(owed, {}, self._heartbeat_us))
+        lost, self._lost = self._lost, ()
+        self.order(Ack(owed, {}, self._heartbeat_us, lost))
 
     def cut(self) -> None:
         """Breaks the session."""

@@ -52,12 +52,22 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
+class LostRange:
+    """What a spool that cannot be read any more had given out; the collector knows which of it came."""
+
+    spool_id: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ack:
-    """What the agent may forget, and what of it was rejected, by reason."""
+    """What the agent may forget, and what of it was rejected, by reason; `lost`: of other spools."""
 
     durable: Ranges
     rejected: Mapping[str, int] = field(default_factory=dict)
     heartbeat_clock_us: int = 0
+    lost: tuple[LostRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,7 @@ class Heartbeat:
     shed_runs: int
     assignment_version: str
     round_trip_us: int
+    lost: Sequence[LostRange] = ()
 
 
 @dataclass(frozen=True, slots=True)

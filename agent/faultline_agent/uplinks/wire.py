@@ -18,6 +18,7 @@ from faultline_agent.uplinks.uplink import (
     Explain,
     Heartbeat,
     Hello,
+    LostRange,
     Order,
     ProbeNow,
     UplinkError,
@@ -100,6 +101,12 @@ def heartbeat_message(heartbeat: Heartbeat) -> session_pb2.AgentMessage:
             shed_runs=heartbeat.shed_runs,
             assignment_version=heartbeat.assignment_version,
             round_trip_us=heartbeat.round_trip_us,
+            lost=[
+                results_pb2.LostRange(
+                    spool_id=run.spool_id, range=results_pb2.Range(first=run.first, last=run.last)
+                )
+                for run in heartbeat.lost
+            ],
         )
     )
 
@@ -166,7 +173,8 @@ def _read_ack(message: session_pb2.CollectorMessage) -> Ack:
     rejected: dict[str, int] = {}
     for rejection in ack.rejected:
         rejected[rejection.reason] = rejected.get(rejection.reason, 0) + rejection.count
-    return Ack(_ranges(ack.durable), rejected, ack.heartbeat_clock_us)
+    lost = (LostRange(run.spool_id, run.range.first, run.range.last) for run in ack.lost)
+    return Ack(_ranges(ack.durable), rejected, ack.heartbeat_clock_us, tuple(lost))
 
 
 def _read_probe_now(message: session_pb2.CollectorMessage) -> ProbeNow:

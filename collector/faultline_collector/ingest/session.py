@@ -22,6 +22,9 @@ from faultline_collector.stores.store import ReceivedRange
 
 _SEEN_US = 250_000
 
+_MOST_LOST = 16
+"""Most lost spools that one heartbeat can name."""
+
 
 class Ending(Enum):
     """Why the collector ends a session, as a sentence for the agent."""
@@ -160,7 +163,7 @@ class AgentSession:
             arrival = Arrival(batch, self._source, self._clock.offset_us, now)
             targets = self._duty.known_targets if self._duty is not None else frozenset[str]()
             claim = Claim(arrival, missing, targets)
-        self._submit(claim, (), first, last)
+        self._submit(self._source, claim, (), first, last)
         self._desk.count_resent(last - first + 1 - missing.count())
 
     def _note_seen(self, now_us: int) -> None:
@@ -175,31 +178,45 @@ class AgentSession:
         self._desk.note_heartbeat(self.agent.id, now, heartbeat, self._clock.offset_us)
         self._ack.heartbeat_clock_us = heartbeat.clock_us
         for dropped in heartbeat.dropped:
-            self._hear_dropped(dropped)
+            reason = dropped.reason if dropped.reason in DROP_REASONS else "other"
+            self._hear_dropped(self._source, dropped.range, reason)
+        for lost in heartbeat.lost[:_MOST_LOST]:
+            source = Source(self.agent.id, lost.spool_id)
+            if 1 <= len(lost.spool_id) <= MAX_ID_LENGTH and source != self._source:
+                self._hear_dropped(source, lost.range, "damaged")
         self._news.set()
 
-    def _hear_dropped(self, dropped: results_pb2.DroppedRange) -> None:
-        first, last = dropped.range.first, dropped.range.last
-        if not 1 <= first <= last <= MAX_SEQUENCE:
+    def _hear_dropped(self, source: Source, run: results_pb2.Range, reason: str) -> None:
+        if not 1 <= run.first <= run.last <= MAX_SEQUENCE:
             return
-        missing = self._desk.ledger.missing(self._source, first, last)
-        reason = dropped.reason if dropped.reason in DROP_REASONS else "other"
-        ranges = tuple(ReceivedRange(self._source, low, high, "dropped", reason) for low, high in missing)
-        self._submit(None, ranges, first, last)
+        missing = self._desk.ledger.missing(source, run.first, run.last)
+        ranges = tuple(ReceivedRange(source, low, high, "dropped", reason) for low, high in missing)
+        self._submit(source, None, ranges, run.first, run.last)
 
-    def _submit(self, claim: Claim | None, ranges: tuple[ReceivedRange, ...], first: int, last: int) -> None:
+    def _submit(
+        self, source: Source, claim: Claim | None, ranges: tuple[ReceivedRange, ...], first: int, last: int
+    ) -> None:
         """Queues a parcel even for a resend: what it resends may still be on its way to the disk."""
-        self._desk.ledger.take(self._source, first, last)
+        self._desk.ledger.take(source, first, last)
         self._unsettled += 1
-        done = partial(self._settle, ranges, first, last)
-        self._desk.writer.put(Parcel(self._source, claim, ranges, done))
+        done = partial(self._settle, source, ranges, first, last)
+        self._desk.writer.put(Parcel(source, claim, ranges, done))
 
     def _settle(
-        self, dropped: tuple[ReceivedRange, ...], first: int, last: int, refusals: tuple[Refusal, ...]
+        self,
+        source: Source,
+        dropped: tuple[ReceivedRange, ...],
+        first: int,
+        last: int,
+        refusals: tuple[Refusal, ...],
     ) -> None:
         self._unsettled -= 1
-        self._desk.ledger.settle(self._source, first, last)
-        self._ack.durable.add(first, last)
+        self._desk.ledger.settle(source, first, last)
+        if source == self._source:
+            self._ack.durable.add(first, last)
+        else:
+            run = results_pb2.Range(first=first, last=last)
+            self._ack.lost[source.spool_id] = results_pb2.LostRange(spool_id=source.spool_id, range=run)
         for received in dropped:
             self._desk.count_dropped(received)
         for refusal in refusals:
@@ -234,15 +251,16 @@ def _wire(these: Ranges) -> list[results_pb2.Range]:
 class _Ack:
     """An acknowledgement that grows until it is sent."""
 
-    __slots__ = ("durable", "heartbeat_clock_us", "rejections")
+    __slots__ = ("durable", "heartbeat_clock_us", "lost", "rejections")
 
     def __init__(self) -> None:
         self.durable = Ranges()
+        self.lost: dict[str, results_pb2.LostRange] = {}
         self.rejections: dict[str, session_pb2.Rejection] = {}
         self.heartbeat_clock_us = 0
 
     def __bool__(self) -> bool:
-        return bool(self.durable or self.rejections or self.heartbeat_clock_us)
+        return bool(self.durable or self.lost or self.rejections or self.heartbeat_clock_us)
 
     def reject(self, reason: str, count: int, example: str) -> None:
         """Counts rejected results; the first sentence of each reason is kept."""
@@ -255,4 +273,5 @@ class _Ack:
             durable=_wire(self.durable),
             rejected=self.rejections.values(),
             heartbeat_clock_us=self.heartbeat_clock_us,
+            lost=self.lost.values(),
         )

@@ -270,3 +270,33 @@ class DroppedRange(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DroppedRange: _TypeAlias = DroppedRange  # noqa: Y015
+
+@_typing.final
+class LostRange(_message.Message):
+    """LostRange is what a spool had given out that cannot be read any more. Which of it came before, only the
+    collector knows; the rest counts as dropped, "damaged".
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPOOL_ID_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    spool_id: _builtins.str
+    """The spool that is no more; never the one of the session."""
+    @_builtins.property
+    def range(self) -> Global___Range:
+        """Its sequences."""
+
+    def __init__(
+        self,
+        *,
+        spool_id: _builtins.str = ...,
+        range: Global___Range | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["range", b"range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["range", b"range", "spool_id", b"spool_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LostRange: _TypeAlias = LostRange  # noqa: Y015

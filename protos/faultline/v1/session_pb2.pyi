@@ -313,6 +313,7 @@ class Heartbeat(_message.Message):
     SHED_RUNS_FIELD_NUMBER: _builtins.int
     ASSIGNMENT_VERSION_FIELD_NUMBER: _builtins.int
     ROUND_TRIP_US_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
     clock_us: _builtins.int
     """The agent's clock, microseconds since 1970-01-01T00:00:00Z."""
     spool_results: _builtins.int
@@ -339,6 +340,10 @@ class Heartbeat(_message.Message):
     def dropped(self) -> _containers.RepeatedCompositeFieldContainer[_results_pb2.DroppedRange]:
         """Dropped ranges that no Ack has covered yet."""
 
+    @_builtins.property
+    def lost(self) -> _containers.RepeatedCompositeFieldContainer[_results_pb2.LostRange]:
+        """Spools of this agent that are no more, as long as no Ack has covered them."""
+
     def __init__(
         self,
         *,
@@ -354,10 +359,11 @@ class Heartbeat(_message.Message):
         shed_runs: _builtins.int = ...,
         assignment_version: _builtins.str = ...,
         round_trip_us: _builtins.int = ...,
+        lost: _abc.Iterable[_results_pb2.LostRange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_version", b"assignment_version", "clock_us", b"clock_us", "condition", b"condition", "cpu_ppm", b"cpu_ppm", "dropped", b"dropped", "loop_lag_us", b"loop_lag_us", "round_trip_us", b"round_trip_us", "shed_runs", b"shed_runs", "spool_age_us", b"spool_age_us", "spool_bytes", b"spool_bytes", "spool_results", b"spool_results", "well", b"well"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_version", b"assignment_version", "clock_us", b"clock_us", "condition", b"condition", "cpu_ppm", b"cpu_ppm", "dropped", b"dropped", "loop_lag_us", b"loop_lag_us", "lost", b"lost", "round_trip_us", b"round_trip_us", "shed_runs", b"shed_runs", "spool_age_us", b"spool_age_us", "spool_bytes", b"spool_bytes", "spool_results", b"spool_results", "well", b"well"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -372,6 +378,7 @@ class Ack(_message.Message):
     DURABLE_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
     HEARTBEAT_CLOCK_US_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
     heartbeat_clock_us: _builtins.int
     """The clock_us of the last heartbeat received, for the round trip; 0 for none."""
     @_builtins.property
@@ -382,16 +389,21 @@ class Ack(_message.Message):
     def rejected(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rejection]:
         """Of these: what was rejected, by reason."""
 
+    @_builtins.property
+    def lost(self) -> _containers.RepeatedCompositeFieldContainer[_results_pb2.LostRange]:
+        """Of Heartbeat.lost: what is noted durably."""
+
     def __init__(
         self,
         *,
         durable: _abc.Iterable[_results_pb2.Range] | None = ...,
         rejected: _abc.Iterable[Global___Rejection] | None = ...,
         heartbeat_clock_us: _builtins.int = ...,
+        lost: _abc.Iterable[_results_pb2.LostRange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["durable", b"durable", "heartbeat_clock_us", b"heartbeat_clock_us", "rejected", b"rejected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durable", b"durable", "heartbeat_clock_us", b"heartbeat_clock_us", "lost", b"lost", "rejected", b"rejected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

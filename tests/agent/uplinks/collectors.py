@@ -175,7 +175,8 @@ class WireEnd:
         ranges = [run.range for run in heartbeat.dropped]
         for run in ranges:
             held.add(run.first, run.last)
-        self._acknowledge(session_pb2.Ack(durable=ranges, heartbeat_clock_us=heartbeat.clock_us), says)
+        ack = session_pb2.Ack(durable=ranges, heartbeat_clock_us=heartbeat.clock_us, lost=heartbeat.lost)
+        self._acknowledge(ack, says)
 
     def _acknowledge(self, ack: session_pb2.Ack, says: Says) -> None:
         message = session_pb2.CollectorMessage(ack=ack)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from faultline_agent.uplinks.uplink import (
     Evidence,
     Explain,
     Heartbeat,
+    LostRange,
     Order,
     ProbeNow,
     Session,
@@ -63,6 +65,15 @@ async def test_heartbeat_is_acknowledged_with_its_clock_and_drops(far_end: FarEn
     await session.send_heartbeat(heartbeat(DroppedRange(5, 8, "age")))
     ack = await next_order(session.orders())
     assert ack == Ack(Ranges([(5, 8)]), {}, 77)
+    await session.close()
+
+
+async def test_lost_spools_are_acknowledged(far_end: FarEnd, uplink: Uplink) -> None:
+    """By their names, apart from the session's own ranges."""
+    session = await uplink.connect(hello())
+    lost = (LostRange("older", 1, 8), LostRange("oldest", 1, 3))
+    await session.send_heartbeat(replace(heartbeat(), lost=lost))
+    assert await next_order(session.orders()) == Ack(Ranges(), {}, 77, lost)
     await session.close()
 
 

@@ -203,6 +203,47 @@ async def test_dropped_ranges_are_noted_where_nothing_came() -> None:
     assert next(iter(rig.store.received().values())).count() == 7
 
 
+def lost(spool_id: str, first: int, last: int) -> results_pb2.LostRange:
+    """What a spool had given out that is no more."""
+    return results_pb2.LostRange(spool_id=spool_id, range=results_pb2.Range(first=first, last=last))
+
+
+async def test_what_a_lost_spool_never_brought_is_dropped() -> None:
+    """What came stays stored, the rest counts once; the ranges of the session's own spool are untouched."""
+    async with working(Rig()) as rig:
+        await hold(rig, batch(3, 2))
+        beat = session_pb2.Heartbeat(clock_us=NOW_US, lost=[lost("spool-1", 1, 6)])
+        for _ in range(2):
+            told = await hold(rig, beat, greeting=hello(spool_id="spool-2"))
+            assert [one for message in told for one in message.ack.lost] == [lost("spool-1", 1, 6)]
+            assert acknowledged(told) == []
+        await hold(rig, batch(1, 3), greeting=hello(spool_id="spool-2"))
+    assert rig.count("faultline_dropped_results_total", reason="damaged") == 4
+    assert rig.presences.get("west-1").dropped_results == 4
+    received = {source.spool_id: ranges.count() for source, ranges in rig.store.received().items()}
+    assert received == {"spool-1": 6, "spool-2": 3}
+    assert rig.stored() == [1, 2, 3, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        pytest.param(lost("", 1, 6), id="no-spool"),
+        pytest.param(lost("x" * 201, 1, 6), id="long-id"),
+        pytest.param(lost("spool-1", 1, 6), id="its-own"),
+        pytest.param(lost("old", 0, 6), id="from-zero"),
+        pytest.param(lost("old", 7, 6), id="backwards"),
+    ],
+)
+async def test_an_impossible_loss_is_passed_over(claim: results_pb2.LostRange) -> None:
+    """Above all, no agent can have the results of its own spool taken for lost."""
+    async with working(Rig()) as rig:
+        told = await hold(rig, session_pb2.Heartbeat(clock_us=NOW_US, lost=[claim]), batch(1, 2))
+    assert acknowledged(told) == [(1, 2)]
+    assert rig.stored() == [1, 2]
+    assert [source.spool_id for source in rig.store.received()] == ["spool-1"]
+
+
 async def test_a_heartbeat_is_answered_and_passed_on() -> None:
     """A heartbeat updates the presence, reaches the correlator, and comes back for the round trip."""
     rig = Rig()
