@@ -78,8 +78,8 @@ class Demo:
         return dict(answer.json())
 
     def seen(self) -> frozenset[str]:
-        """The ids of all outages so far."""
-        return frozenset(outage["id"] for outage in self.outages())
+        """The ids of all outages so far; a suspicion that was taken back may come again under its id."""
+        return frozenset(outage["id"] for outage in self.outages() if outage["state"] != "withdrawn")
 
     def since(self, before: frozenset[str]) -> list[dict[str, Any]]:
         """Outages that were not there before, but for suspicions that were taken back."""

@@ -1,15 +1,16 @@
-"""The story with real processes: every scope is declared as it is, and nothing else is."""
+"""The story with real processes and servers: every scope is declared as it is, and nothing else is."""
 
 import logging
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.e2e.demo import OPEN, Demo, Verdict, running, verdict_of
+from tests.servers.influxdb import influxd_program
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 log = logging.getLogger(__name__)
@@ -22,9 +23,12 @@ INDIA = "in-west,in-north,in-east"
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[Demo]:
-    """The demo with its 36 agents."""
-    with running(["demo"], Path("build/e2e/story"), READY_S) as demo:
+def demo(program: Callable[[str], str]) -> Iterator[Demo]:
+    """The demo with its 36 agents, half of them over MQTT, and InfluxDB as its store."""
+    influxd_program()
+    program("mosquitto")
+    words = ["demo", "--store", "influxdb", "--uplink", "mixed"]
+    with running(words, Path("build/e2e/story"), READY_S) as demo:
         log.info("ready after %.1f s", time.monotonic() - demo.started)
         yield demo
 
@@ -116,7 +120,7 @@ def test_isolated_collector_opens_and_closes_nothing(demo: Demo) -> None:
 def test_ctrl_c_ends_everything_within_five_seconds(demo: Demo) -> None:
     """No process is left, and nothing was written but in the demo's folder."""
     family = demo.family()
-    assert len(family) == 38
+    assert len(family) == 1 + 1 + 36 + 2
     taken = demo.end(signal.SIGINT)
     log.info("ended after %.1f s", taken)
     _, alive = psutil.wait_procs(family, timeout=0)
