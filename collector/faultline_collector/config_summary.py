@@ -22,6 +22,7 @@ class Summary(TypedDict):
     registry: str
     agents_at: str
     web_at: str
+    broker: str
     retention: str
     rollups: str
 
@@ -45,6 +46,7 @@ def summarise(config: CollectorConfig) -> Summary:
         registry=make_url(config.registry).render_as_string(hide_password=True),
         agents_at=config.listen.agents,
         web_at=config.listen.web,
+        broker=config.broker.url if config.broker is not None else "",
         retention=format_duration(config.retention.raw),
         rollups=format_duration(config.retention.rollups),
     )
@@ -64,6 +66,7 @@ def summary_lines(summary: Summary) -> list[str]:
         f"results    {summary['store']}, kept for {summary['retention']}, roll-ups for {summary['rollups']}",
         f"registry   {summary['registry']}",
         f"listens    agents at {summary['agents_at']}, web at {summary['web_at']}",
+        *([f"broker     {summary['broker']}"] if summary["broker"] else []),
     ]
 
 

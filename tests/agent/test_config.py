@@ -7,6 +7,7 @@ import pytest
 
 from faultline.config import BadConfig, parse_config
 from faultline_agent.config import AgentConfig
+from faultline_agent.way import parse_url
 
 LEAST = "agent: a\ncollector: grpc://127.0.0.1:7443\n"
 
@@ -78,6 +79,13 @@ BAD = {
         "the whole file: collector: 'grpc://far.example:7443' would carry the token unencrypted beyond this "
         "machine; use grpcs:// or set plaintext_beyond_loopback: true"
     ],
+    "agent: a\ncollector: mqtt://far.example": [
+        "the whole file: collector: 'mqtt://far.example' would carry the token unencrypted beyond this "
+        "machine; use mqtts:// or set plaintext_beyond_loopback: true"
+    ],
+    "agent: a/b\ncollector: mqtts://far.example": [
+        "the whole file: agent: 'a/b' cannot be part of a topic: no '/', '+' or '#'"
+    ],
     LEAST + "tls: {certificate: c.pem}": ["tls: certificate and key come together or not at all"],
     LEAST + "spool: {max_bytes: 10}": ["spool.max_bytes: 10 is less than 1048576 (1MiB)"],
     LEAST + "spool: {max_bytes: much}": ["spool.max_bytes: 'much' is not a size like 256MiB"],
@@ -132,3 +140,24 @@ def test_what_cannot_leave_the_machine_or_is_encrypted_needs_no_flag(url: str) -
 def test_plaintext_leaves_the_machine_when_told_to() -> None:
     """By a flag that nobody sets by accident."""
     read("agent: a\ncollector: grpc://far.example:1\nplaintext_beyond_loopback: true")
+
+
+@pytest.mark.parametrize(
+    ("url", "tls", "needed"),
+    [
+        pytest.param("mqtts://broker.example", "{certificate: c.pem, key: k.pem}", False, id="certificate"),
+        pytest.param("mqtts://broker.example", "{}", True, id="password"),
+        pytest.param("grpcs://collector.example", "{certificate: c.pem, key: k.pem}", True, id="grpc"),
+    ],
+)
+def test_token_is_needed_unless_a_broker_takes_the_certificate(url: str, tls: str, needed: bool) -> None:
+    """Over gRPC the token says who the agent is, whatever certificate it shows."""
+    assert read(f"agent: a\ncollector: {url}\ntls: {tls}").needs_token is needed
+
+
+@pytest.mark.parametrize(
+    ("url", "port"), [("grpcs://x", 7443), ("mqtt://x", 1883), ("mqtts://x", 8883), ("mqtts://x:9", 9)]
+)
+def test_port_may_be_left_out(url: str, port: int) -> None:
+    """Each scheme has its usual one."""
+    assert parse_url(url).port == port

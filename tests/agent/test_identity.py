@@ -25,6 +25,7 @@ def test_missing_token_gets_a_sentence() -> None:
         BadConfig, match=r"agent\.yaml: token_file is missing, and FAULTLINE_TOKEN is not set"
     ):
         read_token(None, "agent.yaml", {})
+    assert read_token(None, "agent.yaml", {}, needed=False) == ""
 
 
 @pytest.mark.parametrize("content", [b"", b"  \n", b"two words", b"\xff\xfe", "schlüssel".encode(), b"a\0b"])

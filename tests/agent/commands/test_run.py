@@ -19,7 +19,10 @@ from tests.agent.uplinks.collectors import grpc_end
 
 pytestmark = pytest.mark.timeout(180)  # processes start slowly on a busy machine
 
-HEAVY = ("numpy", "duckdb", "sqlalchemy", "starlette", "uvicorn", "rich", "httpx", "faultline_collector")
+HEAVY = (
+    *("numpy", "duckdb", "sqlalchemy", "starlette", "uvicorn", "rich", "httpx", "faultline_collector"),
+    *("aiomqtt", "paho"),
+)
 
 
 def events(process: "subprocess.Popen[str]") -> list[dict[str, object]]:

@@ -1,0 +1,104 @@
+"""The collector's connection to a broker."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from faultline.mqtt import Access, NotAllowed, connected
+from faultline_collector.metrics import Metrics
+from faultline_collector.mqtt import broker as module
+from faultline_collector.mqtt.broker import Broker, Hearing
+from tests.agent.stage import eventually
+from tests.collector.mqtt.carried import QUICK, access_of
+from tests.servers.mosquitto import COLLECTOR, Mosquitto
+
+DOWN = "faultline/v1/agents/west-1/down"
+UP = "faultline/v1/agents/west-1/up"
+
+
+@asynccontextmanager
+async def running(access: Access, *hearings: Hearing) -> AsyncIterator[Broker]:
+    """A connection that is made as often as it takes."""
+    broker = Broker(access, Metrics(), backoff=QUICK)
+    broker.hearings += hearings
+    task = asyncio.create_task(broker.run())
+    try:
+        yield broker
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def value(broker: Broker, name: str, **labels: str) -> float:
+    """A metric's value."""
+    return broker._metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+async def test_a_refused_user_is_one_sentence_and_tried_again(mosquitto: Mosquitto) -> None:
+    """Until somebody mends it at the broker."""
+    right = access_of(mosquitto)
+    async with running(replace(right, password="wrong")) as broker:
+        said = f"broker 127.0.0.1:{right.port}: refuses user 'faultline-collector': not authorized"
+        await eventually(lambda: broker.problem == said)
+        await eventually(lambda: value(broker, "faultline_broker_breaks_total") >= 2)
+        assert value(broker, "faultline_broker_connected") == 0
+        broker.access = right
+        await eventually(lambda: not broker.problem)
+        assert value(broker, "faultline_broker_connected") == 1
+
+
+async def test_a_broker_that_ends_our_connection_is_reconnected(mosquitto: Mosquitto) -> None:
+    """Another with the same user came and went; it says so, and comes back."""
+    async with running(access_of(mosquitto)) as broker:
+        await eventually(lambda: not broker.problem)
+        async with connected(access_of(mosquitto), 1):
+            pass
+        await eventually(lambda: value(broker, "faultline_broker_breaks_total") >= 1)
+        await eventually(lambda: not broker.problem)
+
+
+async def test_what_the_broker_forbids_is_raised_and_all_else_goes_on(mosquitto: Mosquitto) -> None:
+    """Its list of who may say what is short of a line."""
+    async with running(access_of(mosquitto)) as broker:
+        with pytest.raises(NotAllowed, match="to publish on faultline/v1/agents/west-1/up: not authorized"):
+            await broker.publish(UP, b"x")
+        await broker.publish(DOWN, b"x")
+        assert not broker.problem
+
+
+async def test_a_publication_waits_for_a_broker_that_comes_back(broker: Mosquitto) -> None:
+    """Over as many connections as it takes."""
+    async with running(access_of(broker)) as one:
+        await eventually(lambda: not one.problem)
+        broker.kill()
+        await eventually(lambda: one.problem)
+        waiting = asyncio.create_task(one.publish(DOWN, b"x"))
+        broker.start()
+        await asyncio.wait_for(waiting, 30)
+
+
+async def test_what_finds_no_room_is_counted(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiomqtt would say it to a log that nobody reads."""
+    monkeypatch.setattr(module, "MOST_WAITING", 1)  # the reason for patching: a bound
+    heard: list[str] = []
+    hearing = Hearing((UP,), "faultline/", lambda message: heard.append(str(message.topic)))
+    async with running(access_of(mosquitto), hearing) as broker:
+        await eventually(lambda: not broker.problem)
+        assert broker._line is not None
+        assert broker._line.connection._inbox.maxsize == 1
+        broker._line.connection._inbox.discarded += 3
+        async with connected(access_of(mosquitto, "west-1"), 1) as agent:
+            await agent.publish(UP, b"x")
+        await eventually(lambda: heard)
+        await eventually(lambda: value(broker, "faultline_mqtt_dropped_messages_total", reason="inbox") == 3)
+
+
+async def test_every_user_has_one_connection(mosquitto: Mosquitto) -> None:
+    """Two collectors under one user push each other out: each needs its own."""
+    async with running(access_of(mosquitto)) as one, running(access_of(mosquitto)) as other:
+        await eventually(lambda: value(one, "faultline_broker_breaks_total") >= 1)
+        await eventually(lambda: value(other, "faultline_broker_breaks_total") >= 1)
+    assert one.access.user == other.access.user == COLLECTOR
