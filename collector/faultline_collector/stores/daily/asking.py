@@ -19,6 +19,10 @@ from faultline_collector.stores.summary import Span, Summary, SummaryQuery, empt
 
 Found = dict[str, npt.NDArray[Any]]
 
+_KEYS = ("grp", "site", "family", "start_us")
+
+_OTHERS = cells.COUNTS[1:]
+_OTHER_SUMS = ", ".join(f"sum({name})::BIGINT AS {name}" for name in _OTHERS)
 _SUMS = ", ".join(f"sum({name})::BIGINT AS {name}" for name in cells.COUNTS)
 _STEP = "$since + ({at} - $since) // $step * $step AS start_us"
 _RESULT_STEP = _STEP.format(at="judged_us")
@@ -33,25 +37,32 @@ WITH minutes AS (
 SELECT grp, site, family, start_us, {_SUMS}, coalesce(sum(
     least((minute + 1) * {MINUTE_US}, start_us + $step, $until) - greatest(minute * {MINUTE_US}, start_us)
 ) FILTER (told), 0)::BIGINT AS known_us
-FROM minutes GROUP BY grp, site, family, start_us ORDER BY grp, site, family, start_us
+FROM minutes GROUP BY grp, site, family, start_us
 """  # noqa: S608  our own names and whole numbers
 
 _COUNT_CELLS = f"""
-WITH united AS (
-    SELECT {{keys}}, start_us, {_SUMS}, bit_count(bit_or(bits)) AS minutes FROM {{rows}} GROUP BY ALL
-)
-SELECT grp, site, family, {_CELL_STEP}, {_SUMS}, (sum(minutes) * {MINUTE_US})::BIGINT AS known_us
-FROM united GROUP BY ALL ORDER BY grp, site, family, start_us
+SELECT {{keys}}, start_us, sum(n_ok)::BIGINT AS n_ok,
+    bit_count(bit_or(bits))::BIGINT * {MINUTE_US} AS known_us
+FROM {{rows}} GROUP BY ALL
+"""  # noqa: S608
+
+_IN_STEPS = f"""
+SELECT grp, site, family, {_CELL_STEP}, sum(n_ok)::BIGINT AS n_ok, sum(known_us)::BIGINT AS known_us
+FROM ({_COUNT_CELLS}) GROUP BY ALL
+"""  # noqa: S608
+
+_COUNT_OTHERS = f"""
+SELECT {{keys}}, {_CELL_STEP}, {_OTHER_SUMS} FROM {{rows}} AND {" + ".join(_OTHERS)} > 0 GROUP BY ALL
 """  # noqa: S608
 
 _BIN_RESULTS = f"""
 SELECT {{keys}}, {_RESULT_STEP}, {{bin}} AS bin, count(*) AS number
-FROM {{rows}} AND {cells.GOOD} AND {{column}} >= 0 GROUP BY ALL ORDER BY grp, site, family, start_us, bin
+FROM {{rows}} AND {cells.GOOD} AND {{column}} >= 0 GROUP BY ALL
 """  # noqa: S608
 
 _BIN_CELLS = f"""
 SELECT {{keys}}, {_CELL_STEP}, bin, sum(number)::BIGINT AS number
-FROM {{rows}} AND timing = $timing GROUP BY ALL ORDER BY grp, site, family, start_us, bin
+FROM {{rows}} AND timing = $timing GROUP BY ALL
 """  # noqa: S608
 
 
@@ -122,7 +133,10 @@ class Asking:
         parts += [cells.folded_cells(rows, width_us) for rows in self._unfolded(days, reach)]
         if not parts:
             return empty_summary()
-        counts = self._ask(_COUNT_CELLS, f"({' UNION ALL BY NAME '.join(parts)}) r {selected}")
+        rows = f"({' UNION ALL BY NAME '.join(parts)}) r {selected}"
+        whole = self._query.width_us == width_us and self._query.since_us % width_us == 0
+        counts = self._ask(_COUNT_CELLS if whole else _IN_STEPS, rows)
+        self._add_others(counts, self._ask(_COUNT_OTHERS, rows))
         timing = self._query.timing
         if not timing:
             return self._summary(counts)
@@ -154,8 +168,18 @@ class Asking:
         family = "r.family" if self._query.by_family else "0"
         keys = f"t.grp AS grp, p.grp AS site, {family}::INTEGER AS family"
         values |= {"since": self._query.since_us, "step": self._query.width_us}
-        found = self._connection.execute(asked.format(keys=keys, rows=rows, **(more or {})), values)
-        return found.fetchnumpy()
+        asked = asked.format(keys=keys, rows=rows, **(more or {}))
+        used = {name: value for name, value in values.items() if f"${name}" in asked}
+        found = self._connection.execute(asked, used).fetchnumpy()
+        order = np.lexsort([found[key] for key in (*(("bin",) if "bin" in found else ()), *_KEYS[::-1])])
+        return {name: column[order] for name, column in found.items()}
+
+    def _add_others(self, counts: Found, others: Found) -> None:
+        """Adds what is not good, which few cells have: adding it up in all takes as long as all the rest."""
+        rows = _rows_of(counts, others)
+        for name in _OTHERS:
+            counts[name] = np.zeros(len(counts["grp"]), np.int64)
+            counts[name][rows] = others[name]
 
     def _summary(self, counts: Found, bins: Found | None = None) -> Summary:
         regions = tuple(sorted({site.region for site in self._names.sites}))
@@ -181,7 +205,6 @@ class Asking:
 
 def _rows_of(counts: Found, bins: Found) -> Int64:
     """The row of counts to which each bin belongs; both are in order."""
-    keys = ("grp", "site", "family", "start_us")
-    code = code_of([np.concatenate([counts[key], bins[key]]).astype(np.int64) for key in keys])
+    code = code_of([np.concatenate([counts[key], bins[key]]).astype(np.int64) for key in _KEYS])
     number = len(counts["grp"])
     return np.searchsorted(code[:number], code[number:])
