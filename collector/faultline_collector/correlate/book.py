@@ -117,14 +117,13 @@ class Book:
 
     def _open(self, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int) -> None:
         outage = self._described(cause, bad, lost, now_us)
+        began_us = outage.onset_us
         before = next(
             (c for c in self._closed if c.key == cause.key and self._within_reopen(c, now_us)), None
         )
         if before is not None:
             self._closed.remove(before)
-            outage = reshaped(before.outage, outage, now_us, grow=False)
-            state = State.CONFIRMED if outage.confirmed_us is not None else State.SUSPECTED
-            outage = replace(outage, state=state)
+            outage = replace(reshaped(before.outage, outage, now_us, grow=False), state=State.SUSPECTED)
         live = Live(
             outage=outage,
             rectangle=rectangle,
@@ -133,6 +132,7 @@ class Book:
             since_us=now_us,
             supported_us=now_us,
             interval_us=int(self._layout.interval_us[cause.targets].max()),
+            began_us=began_us,
         )
         self.live.append(live)
         self.note(live)
@@ -149,7 +149,7 @@ class Book:
         new = bad & ~live.bad
         live.bad = bad if live.restored else live.bad | bad
         live.restored = False
-        live.rate = cause.rate
+        live.rate = max(live.rate, cause.rate)
         confirmed = live.outage.state is not State.SUSPECTED
         if confirmed and (not new.any() or contained(rectangle, live.rectangle) == 1.0):
             return
@@ -178,6 +178,7 @@ class Book:
         live.proposal, live.proposed_ticks = (), 0
         live.changes += not suspected
         outage = self._described(cause, bad, lost, now_us)
+        live.began_us = min(live.began_us, outage.onset_us)
         live.outage = reshaped(live.outage, outage, now_us, grow=False)
         live.rectangle, live.bad, live.rate = rectangle, (live.bad & rectangle) | bad, cause.rate
         live.interval_us = int(self._layout.interval_us[cause.targets].max())

@@ -22,8 +22,8 @@ LEAKS = np.array([0.97, 0.5])
 """Share of a group's agents that a cause really hits."""
 SPEAKS_NATS = 1.0
 """From when on a network counts as speaking for a cause, nats."""
-ONE_SERVICE = 4.0
-"""How much more an access must explain than one service that fails there, nats."""
+ONE_OF_MANY = 4.0
+"""How much more an access must explain than one service or provider that fails there, nats."""
 OWN_ONSET = 1.5
 """What it costs a region to have an onset of its own, nats."""
 NETWORKS_OF_WIDE = 3
@@ -314,7 +314,7 @@ def access_causes(
     voice = leaked(beyond(ratio, np.maximum(own, bad_minute), settings.access_cap_nats))
     lonely = leaked(beyond(ratio, bad_minute, MOST_NATS))
     fits = leaked(ratio)
-    single = _single_services(layout, block)
+    single = _narrower(layout, block)
     for group in groups:
         one = group.name == "agent"
         heard = (lonely if one else voice)[group.rows].sum(axis=0) - penalties(settings.costs.part_of_group)
@@ -327,7 +327,7 @@ def access_causes(
         narrower = float(single[:, group.rows].sum(axis=1).max())
         if (
             heard[at] > cost
-            and fit > narrower + ONE_SERVICE
+            and fit > narrower + ONE_OF_MANY
             and _services_fail(layout, block, group.rows, window)
         ):
             yield Cause(
@@ -347,10 +347,14 @@ def access_causes(
             )
 
 
-def _single_services(layout: Layout, block: Block) -> Floats:
-    """How well each service's failing alone explains what each agent sees: [services, agents, ...]."""
-    services = layout.service[block.targets]
-    return np.stack([leaked(block.ratio(np.flatnonzero(services == s))) for s in np.unique(services)])
+def _narrower(layout: Layout, block: Block) -> Floats:
+    """How well one service, or one provider, that fails alone explains each agent: [those, agents, ...]."""
+    every = np.arange(block.targets.size)
+    service, provider = layout.service[block.targets], layout.provider[block.targets]
+    sets = [every[service == code] for code in np.unique(service)]
+    sets += [every[provider == code] for code in np.unique(provider[provider >= 0])]
+    some = [columns for columns in sets if columns.size < every.size]
+    return np.stack([leaked(block.ratio(columns)) for columns in some or [every[:0]]])
 
 
 def _services_fail(layout: Layout, block: Block, rows: Index, window: int) -> bool:

@@ -28,8 +28,9 @@ def describe(
     failed_cells = np.flatnonzero(bad)
     failing = np.unique(failed_cells // layout.shape[1])
     healthy = np.setdiff1d(cause.agents, failing)
-    failed = recent.started_us[bad[recent.cell]]
-    onset = onset_of(failed, int(layout.interval_us[cause.targets].max()), now_us)
+    failed = recent.started_us[bad[recent.cell] & (recent.started_us >= now_us - cause.window_us)]
+    planned = layout.planned[np.ix_(cause.agents, cause.targets)] / layout.interval_us[cause.targets]
+    onset = onset_of(failed, float(planned.sum()), now_us)
     layer = layer_of(cause.layers)
     targets = tuple(sorted(layout.target_ids[t] for t in cause.targets))
     everywhere = cause.form.startswith("everywhere")

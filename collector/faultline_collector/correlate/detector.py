@@ -264,7 +264,7 @@ class Detector:
                 self._go_dark(dark, now_us)
 
     def _has_held(self, live: Live, now_us: int) -> bool:
-        return now_us - live.outage.onset_us >= self._book.hold_us
+        return now_us - live.began_us >= self._book.hold_us
 
     def _end_silence(self, live: Live, now_us: int) -> None:
         """Agents that come back later than the others are not told one by one."""
@@ -289,7 +289,8 @@ class Detector:
         interval = int(np.median(layout.interval_us)) if layout.shape[1] else 0
         heir = min(narrower, key=lambda live: live.outage.detected_us, default=None)
         if heir is None:
-            heir = Live(outage, self._book.nothing, self._book.nothing, 1.0, now_us, now_us, interval)
+            nothing = self._book.nothing
+            heir = Live(outage, nothing, nothing, 1.0, now_us, now_us, interval, outage.onset_us)
             self._book.live.append(heir)
         else:
             heir.outage = reshaped(heir.outage, outage, now_us, grow=False)

@@ -24,6 +24,8 @@ CONTAINED = 0.7
 CONFIRM_NATS = 3.0
 """What rounds begun after the hold must say for a suspicion to be confirmed."""
 STALE_INTERVALS = 2.0
+FAILED_SAYS, FINE_SAYS = 5.0, 0.43
+"""What one failure and one success say of an onset, nats: at a rate of a third."""
 MOST_ONE_SAYS = 3.0
 """Most that one agent says against an end, nats: one that goes on failing alone keeps nothing open."""
 
@@ -33,7 +35,8 @@ class Live:
     """An open outage with what the engine needs to follow it; `rectangle` and `bad` are flat cells.
 
     Of a `restored` one nobody knows yet which of its cells fail; before `since_us` it is not judged, so that
-    the past may be read again.
+    the past may be read again. `began_us` is the onset of its present bout: what was over and came back began
+    again.
     """
 
     outage: Outage
@@ -43,6 +46,7 @@ class Live:
     since_us: int
     supported_us: int
     interval_us: int
+    began_us: int
     looked_us: int = 0
     aged_us: int = 0
     restored: bool = False
@@ -77,7 +81,8 @@ def outage_id(cause_key: Sequence[str], at_us: int) -> str:
 class Recovery:
     """What the rounds since the onset say about an end: nats, share probed again, agents that see it.
 
-    `persists` is how much the rounds begun after the hold say that it still goes on, nats.
+    `persists` is how much the rounds begun after the hold say that it still goes on, nats; `clean` that no
+    round of the longest window failed, which ends also what too few rounds can speak against.
     """
 
     nats: float
@@ -85,11 +90,12 @@ class Recovery:
     agents: int
     needed_agents: int
     persists: float
+    clean: bool = False
 
     def done(self, settings: EngineSettings) -> bool:
         """Whether the outage has ended."""
         return (
-            self.nats >= settings.close_nats
+            (self.clean or self.nats >= settings.close_nats)
             and self.probed_again >= settings.probed_again
             and self.agents >= self.needed_agents
         )
@@ -112,7 +118,7 @@ def recovery(
     rate = int(np.abs(RATES - live.rate).argmin())
     ratio = block.surprise + block.focus + block.failed * LOG_FAIL[rate] + block.fine * LOG_OK[rate]
     by_agent = np.minimum(ratio.sum(axis=1), MOST_ONE_SAYS)
-    persists = _persists(block, by_agent, now_us - live.outage.onset_us - hold_us)
+    persists = _persists(block, by_agent, now_us - live.began_us - hold_us)
     windows = block.windows_us <= max(now_us - live.since_us, 0)
     if not windows.any():
         return Recovery(0.0, 0.0, 0, 1, persists)
@@ -121,7 +127,8 @@ def recovery(
     seen = (block.fine > 0).any(axis=1).sum(axis=0)
     ready = nats + np.where(again >= 0.6, 100.0, 0.0)
     at = int(ready.argmax())
-    return Recovery(float(nats[at]), float(again[at]), int(seen[at]), min(3, agents.size), persists)
+    clean = bool(windows[-1] and not block.failed[:, :, -1].any())
+    return Recovery(float(nats[at]), float(again[at]), int(seen[at]), min(3, agents.size), persists, clean)
 
 
 def _persists(block: Block, by_agent: Floats, lasting_us: int) -> float:
@@ -170,13 +177,17 @@ def reshaped(outage: Outage, other: Outage, now_us: int, *, grow: bool) -> Outag
     )
 
 
-def onset_of(failed_us: Int64, interval_us: int, now_us: int) -> int:
-    """When the failures that belong together began: none is over a third of an interval from the next."""
+def onset_of(failed_us: Int64, planned: float, now_us: int) -> int:
+    """The likeliest start of what failed at these times; `planned` is the probes there are a microsecond.
+
+    Each failure speaks for an earlier start, what went well in between against it.
+    """
     if not failed_us.size:
         return now_us
     times = np.sort(failed_us)
-    gaps = np.flatnonzero(np.diff(times) > interval_us / 3)
-    return int(times[gaps[-1] + 1]) if gaps.size else int(times[0])
+    later = np.arange(times.size, 0, -1)
+    fine = np.maximum(planned * (now_us - times) - later, 0.0)
+    return int(times[(later * FAILED_SAYS - fine * FINE_SAYS).argmax()])
 
 
 def revive(layout: Layout, outage: Outage) -> Live:
@@ -199,6 +210,7 @@ def revive(layout: Layout, outage: Outage) -> Live:
         since_us=outage.changed_us,
         supported_us=0,
         interval_us=int(layout.interval_us[columns].max()) if columns.any() else _usual_us(layout),
+        began_us=outage.onset_us,
         silent=np.array(named, np.intp) if silent.size and named else silent,
         restored=True,
     )
