@@ -128,11 +128,8 @@ def run_away(server: Influxd, folder: Path, seconds: int, progress: Callable[[st
 
 
 def _opened(server: Influxd, folder: Path) -> InfluxdbStore:
-    token = folder / "token"
-    token.touch(mode=0o600)
-    token.write_text(server.token)
     place = f"influxdb://{server.url.removeprefix('http://')}/{server.org}/{server.bucket}"
-    store = open_store(place, StoreOptions(token_file=token, outbox=folder / "outbox"))
+    store = open_store(place, StoreOptions(token_file=server.token_file, outbox=folder / "outbox"))
     assert isinstance(store, InfluxdbStore)
     return store
 

@@ -31,7 +31,10 @@ class Organisation:
 
 
 class Influxd:
-    """An own influxd with its data in `folder`; the same place, port and token after each start."""
+    """An own influxd with its data in `folder`; the same place, port and tokens after each start.
+
+    `token` is the operator's; the collector's own lies in `token_file`.
+    """
 
     def __init__(self, program: Path, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,6 +42,7 @@ class Influxd:
         self.url, self.org, self.bucket = f"http://127.0.0.1:{port}", "faultline", BUCKET
         self.token = secrets.token_urlsafe(24)
         self.folder = folder
+        self.token_file = folder / "collector.token"
         self.process = ServerProcess(
             influxd_command(program, folder, port), folder / "influxd.log", lambda: influxd_answers(self.url)
         )
@@ -46,7 +50,7 @@ class Influxd:
     def set_up(self) -> None:
         """Starts it for the first time, with organisation, bucket and token."""
         self.start()
-        set_up_influxd(self.url, self.org, self.bucket, self.token)
+        set_up_influxd(self.url, self.org, self.bucket, self.token, self.token_file)
 
     @property
     def organisation(self) -> Organisation:

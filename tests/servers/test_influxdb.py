@@ -1,9 +1,16 @@
 """The real InfluxDB of the tests is one, is each module's own, and stands up again."""
 
+import time
+
 import httpx
 import pytest
 
 from tests.servers.influxdb import Influxd, Organisation, new_organisation
+
+
+def now_us() -> int:
+    """Buckets keep what is not too old."""
+    return time.time_ns() // 1000
 
 
 def write(place: Organisation, lines: str) -> int:
@@ -28,7 +35,7 @@ def read(place: Organisation) -> str:
 def test_organisations_share_nothing(influxdb: Organisation) -> None:
     """A point of one is not in the bucket of the same name of another."""
     other = new_organisation(influxdb.url, influxdb.token)
-    assert write(influxdb, "m,t=a v=1i 1000000") == 204
+    assert write(influxdb, f"m,t=a v=1i {now_us()}") == 204
     assert "value" in read(influxdb)
     assert read(other) == ""
 
@@ -36,10 +43,10 @@ def test_organisations_share_nothing(influxdb: Organisation) -> None:
 @pytest.mark.timeout(120)
 def test_killed_server_comes_back_with_what_it_answered(influxd: Influxd) -> None:
     """The same URL, token and points after kill -9; frozen, it answers nobody."""
-    assert write(influxd.organisation, "m,t=a v=41i 1000000") == 204
+    assert write(influxd.organisation, f"m,t=a v=41i {now_us()}") == 204
     influxd.kill()
     with pytest.raises(httpx.ConnectError):
-        write(influxd.organisation, "m,t=a v=42i 2000000")
+        write(influxd.organisation, f"m,t=a v=42i {now_us()}")
     influxd.start()
     assert ",41," in read(influxd.organisation)
     influxd.freeze()

@@ -2,17 +2,20 @@
 
 import os
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 
-from faultline_collector.stores.influxdb.address import ROLLUPS_SUFFIX
+from faultline_collector.stores.influxdb.address import parse_address
+from faultline_collector.stores.influxdb.setup import Wish, set_up
 
 INFLUXD_VERSION = "2.7.12"
 """What `make influxd` builds."""
 
 _PASSWORD_BYTES = 18
 _DEADLINE_S = 30.0
+_RAW, _ROLLUPS = timedelta(days=7), timedelta(days=400)
 
 
 def find_influxd() -> Path | None:
@@ -45,11 +48,14 @@ def influxd_answers(url: str) -> bool:
         return False
 
 
-def set_up_influxd(url: str, org: str, bucket: str, token: str) -> None:
-    """Makes the first organisation, its buckets and the operator's token; raises httpx.HTTPError."""
-    first = {"username": "faultline", "password": os.urandom(_PASSWORD_BYTES).hex(), "token": token}
-    headers = {"Authorization": f"Token {token}"}
-    with httpx.Client(base_url=url, trust_env=False, timeout=_DEADLINE_S) as client:
-        answer = client.post("/api/v2/setup", json={**first, "org": org, "bucket": bucket}).raise_for_status()
-        rollups = {"orgID": answer.json()["org"]["id"], "name": bucket + ROLLUPS_SUFFIX, "retentionRules": []}
-        client.post("/api/v2/buckets", json=rollups, headers=headers).raise_for_status()
+def set_up_influxd(url: str, org: str, bucket: str, operator: str, token_file: Path) -> None:
+    """Gives a fresh server its organisation and operator's token, and what a collector needs of it.
+
+    The collector's own token is put into the file. Raises httpx.HTTPError and StoreError.
+    """
+    first = {"username": "faultline", "password": os.urandom(_PASSWORD_BYTES).hex(), "token": operator}
+    first |= {"org": org, "bucket": bucket}
+    httpx.post(f"{url}/api/v2/setup", json=first, trust_env=False, timeout=_DEADLINE_S).raise_for_status()
+    address = parse_address(f"{url.removeprefix('http://')}/{org}/{bucket}", tls=False)
+    for _ in set_up(address, operator, Wish(_RAW, _ROLLUPS, token_file)):
+        pass

@@ -14,6 +14,7 @@ from faultline_collector.lab.influxd import find_influxd, influxd_answers, influ
 from faultline_collector.lab.mosquitto import COLLECTOR_USER, find_mosquitto, write_mosquitto
 from faultline_collector.lab.processes import Crew
 from faultline_collector.lab.stage import NoRoom
+from faultline_collector.stores.store import StoreError
 
 INFLUXD, MOSQUITTO = "influxd", "mosquitto"
 """Names of the processes."""
@@ -57,12 +58,12 @@ class Servers:
 
     @property
     def token_file(self) -> Path:
-        """Where the token for influxd lies."""
+        """Where the collector's token for influxd lies, which may do no more than it needs."""
         return self._folder / "influxdb.token"
 
     @property
     def influxdb(self) -> tuple[str, str, str, str]:
-        """URL, organisation, bucket and token of InfluxDB."""
+        """URL, organisation, bucket and operator's token of InfluxDB."""
         return self.influxd_url, _ORGANISATION, _BUCKET, self._token
 
     def settings(self) -> dict[str, Any]:
@@ -90,11 +91,10 @@ class Servers:
         await {INFLUXD: self._open_influxd, MOSQUITTO: self._open_mosquitto}[name](passwords)
 
     async def _open_influxd(self, _: Mapping[str, str]) -> None:
-        _secret(self.token_file, self._token)
         await self.start(INFLUXD)
         try:
-            await asyncio.to_thread(set_up_influxd, *self.influxdb)
-        except httpx.HTTPError as error:
+            await asyncio.to_thread(set_up_influxd, *self.influxdb, self.token_file)
+        except (httpx.HTTPError, StoreError) as error:
             raise NoServer(f"influxd could not be set up: {error}") from error
 
     async def _open_mosquitto(self, passwords: Mapping[str, str]) -> None:
