@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from random import Random
 from typing import NoReturn
 
@@ -24,8 +23,11 @@ from faultline_agent.uplinks.uplink import AssignedTarget, ProbeNow
 MOST_AT_ONCE = 1_000
 """Most attempts under way; what is due beyond it is left out, and counted."""
 
-LEAST_REST_S = 0.001
-"""The event loop's clock ticks in milliseconds; what is due within one would keep the loop turning."""
+LEAST_REST_S = 0.004
+"""What is due within it starts together, which takes less than one by one; a start may be that much late."""
+
+
+_LATE, _SATURATED = int(Flag.LATE), int(Flag.SATURATED)  # numbers: sums of flags are slow
 
 
 class Runner:
@@ -96,7 +98,8 @@ class Runner:
             alarm.cancel()
 
     def _start(self, group: asyncio.TaskGroup, run: Run) -> None:
-        unlucky = run.reason is Reason.REGULAR and self._random.random() < self._guard.shed
+        shed = self._guard.shed
+        unlucky = shed > 0 and run.reason is Reason.REGULAR and self._random.random() < shed
         if unlucky or self._running >= MOST_AT_ONCE:
             self.tally.shed += 1
             self._finish(run, failed=False)
@@ -112,23 +115,20 @@ class Runner:
             finding = await attempt(probe, self._tools, limit_s, run.target.target_id, self._bugs)
         finally:
             self._running -= 1
-        self._finish(run, failed=finding.outcome.failed)
-        condition = await self._condition(finding, began)
-        flags = Flag.LATE * run.late | Flag.SATURATED * (was_saturated or self._guard.saturated)
-        self._record(run, started_us, as_seen_by(condition, finding), flags)
+        failed, saturated = finding.outcome.failed, was_saturated or self._guard.saturated
+        self._finish(run, failed=failed)
+        if failed:  # before it speaks against a target, the agent looks at itself
+            condition = await self._references.confirm(began, self._clocks.axis_s())
+        else:
+            condition = self._references.condition
+        self._record(run, started_us, as_seen_by(condition, finding), saturated=saturated)
 
     def _finish(self, run: Run, *, failed: bool) -> None:
         self._schedule.finished(run, self._clocks.axis_s(), failed=failed, may_retry=self._guard.shed == 0.0)
         if failed:  # there may be a retry now
             self._changed.set()
 
-    async def _condition(self, finding: Finding, began: float) -> Condition:
-        """Before it speaks against a target, the agent looks at itself."""
-        if finding.outcome.failed:
-            return await self._references.confirm(began, self._clocks.axis_s())
-        return self._references.condition
-
-    def _record(self, run: Run, started_us: int, finding: Finding, flags: int) -> None:
+    def _record(self, run: Run, started_us: int, finding: Finding, *, saturated: bool) -> None:
         self.tally.note(finding)
         self._recorder.record(
             Result(
@@ -140,7 +140,7 @@ class Runner:
                 status=finding.status,
                 family=finding.family,
                 timings_us=finding.timings_us,
-                flags=int(flags),
+                flags=run.late * _LATE + saturated * _SATURATED,
             )
         )
 
@@ -150,6 +150,5 @@ def as_seen_by(condition: Condition, finding: Finding) -> Finding:
     if condition.well or finding.outcome is Outcome.INCONCLUSIVE:
         return finding
     seen = finding.detail or finding.outcome.word
-    return replace(
-        finding, outcome=Outcome.INCONCLUSIVE, detail=f"agent unwell ({condition.sentence}): {seen}"
-    )
+    detail = f"agent unwell ({condition.sentence}): {seen}"
+    return finding._replace(outcome=Outcome.INCONCLUSIVE, detail=detail)

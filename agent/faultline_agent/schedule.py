@@ -32,8 +32,7 @@ class Reason(IntEnum):
     HASTE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One attempt that is due now."""
 
     target: AssignedTarget
@@ -62,7 +61,9 @@ class Changes:
 class _Plan:
     target: AssignedTarget
     offset_s: float
+    jitter_s: float
     generation: int
+    over: bool = False
     next_at: float = 0.0
     running: bool = False
     haste_until: float = -math.inf
@@ -73,7 +74,7 @@ class _Entry(NamedTuple):  # a heap compares tuples in C
     at: float
     generation: int
     reason: Reason
-    target_id: str
+    plan: _Plan  # never compared: equal generations are the same plan
 
 
 def offset_s(agent_id: str, target_id: str, interval_s: float) -> float:
@@ -109,7 +110,7 @@ class Schedule:
         wanted = {target.target_id: target for target in targets}
         removed = [target_id for target_id in self._plans if target_id not in wanted]
         for target_id in removed:
-            del self._plans[target_id]
+            self._plans.pop(target_id).over = True
         added = changed = kept = 0
         for target_id, target in wanted.items():
             plan = self._plans.get(target_id)
@@ -122,9 +123,10 @@ class Schedule:
 
     def next_at(self) -> float | None:
         """When something is due next; None when nothing is planned."""
-        while self._heap and self._plan_of(self._heap[0]) is None:
-            heapq.heappop(self._heap)
-        return self._heap[0].at if self._heap else None
+        heap = self._heap
+        while heap and heap[0].plan.over:
+            heapq.heappop(heap)
+        return heap[0].at if heap else None
 
     def due(self, now: float) -> list[Run]:
         """Takes everything that is to start at `now`, at most one run a target."""
@@ -141,10 +143,10 @@ class Schedule:
         if plan is None or plan.generation != run.generation:
             return
         plan.running = False
-        retry_at = now + RETRY_AFTER_S
-        fits = retry_at + time_limit_s(run.target) <= plan.next_at
-        if failed and may_retry and run.reason is Reason.REGULAR and fits:
-            self._push(plan, retry_at, Reason.RETRY)
+        if failed and may_retry and run.reason is Reason.REGULAR:
+            retry_at = now + RETRY_AFTER_S
+            if retry_at + time_limit_s(run.target) <= plan.next_at:
+                self._push(plan, retry_at, Reason.RETRY)
 
     def hasten(self, order: ProbeNow, now: float, until: float) -> int:
         """Plans extra runs of some targets until a time; says how many targets it took."""
@@ -159,14 +161,15 @@ class Schedule:
 
     def _begin(self, target: AssignedTarget, now: float) -> None:
         self._generation += 1
+        if (before := self._plans.get(target.target_id)) is not None:
+            before.over = True
         offset = offset_s(self._agent_id, target.target_id, target.interval_s)
-        plan = _Plan(target, offset, self._generation)
-        self._plans[target.target_id] = plan
+        jitter = min(JITTER_MOST_S, JITTER_SHARE * target.interval_s)
+        plan = self._plans[target.target_id] = _Plan(target, offset, jitter, self._generation)
         self._plan_next(plan, now)
 
     def _start(self, entry: _Entry, now: float) -> Run | None:
-        plan = self._plans[entry.target_id]
-        busy = plan.running
+        plan, busy = entry.plan, entry.plan.running
         if entry.reason is Reason.REGULAR:
             self._plan_after(plan, entry.at, now)
             self.missed += busy
@@ -185,14 +188,9 @@ class Schedule:
 
     def _plan_next(self, plan: _Plan, after: float) -> None:
         interval = plan.target.interval_s
-        jitter = min(JITTER_MOST_S, JITTER_SHARE * interval) * self._random.random()
         step = math.ceil((after - plan.offset_s) / interval)
-        plan.next_at = plan.offset_s + step * interval + jitter
+        plan.next_at = plan.offset_s + step * interval + plan.jitter_s * self._random.random()
         self._push(plan, plan.next_at, Reason.REGULAR)
 
     def _push(self, plan: _Plan, at: float, reason: Reason) -> None:
-        heapq.heappush(self._heap, _Entry(at, plan.generation, reason, plan.target.target_id))
-
-    def _plan_of(self, entry: _Entry) -> _Plan | None:
-        plan = self._plans.get(entry.target_id)
-        return plan if plan is not None and plan.generation == entry.generation else None
+        heapq.heappush(self._heap, _Entry(at, plan.generation, reason, plan))

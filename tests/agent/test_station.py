@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -24,7 +23,7 @@ from faultline_agent.uplinks.uplink import Assignment, Explain, ProbeNow
 from tests.agent.probing import BAD, GOOD, plain_tools, told
 from tests.agent.stage import KeptLog, SetClocks, assigned, open_spool, plain_encode, result
 
-DOUBTFUL = replace(GOOD, outcome=Outcome.INCONCLUSIVE, detail="who knows")
+DOUBTFUL = GOOD._replace(outcome=Outcome.INCONCLUSIVE, detail="who knows")
 
 HOME = Policy(networks=(network("127.0.0.0/8"),))
 

@@ -42,6 +42,7 @@ from faultline_agent.references import References
 from faultline_agent.results import Result
 from faultline_agent.runner import Runner
 from faultline_agent.schedule import Schedule
+from faultline_agent.sweeps import sweep_less
 from faultline_agent.uplinks.uplink import AssignedTarget
 from tests.agent.stage import open_spool, plain_encode
 from tests.bench.rows import Row
@@ -165,6 +166,7 @@ async def agent(folder: Path) -> AsyncIterator[tuple[Schedule, Runner, Noted]]:
 
 async def run_agent(port: int, rate: int) -> None:
     """The agent's side: `rate` targets, each due once a second; prints CPU seconds, results, first bytes."""
+    sweep_less()
     with tempfile.TemporaryDirectory() as folder:
         async with agent(Path(folder)) as (schedule, runner, noted):
             running = asyncio.create_task(runner.run())

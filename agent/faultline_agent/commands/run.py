@@ -17,6 +17,7 @@ from faultline_agent.identity import read_token
 from faultline_agent.log import Log, open_log
 from faultline_agent.probes.tools import open_tools
 from faultline_agent.spool import Spool, SpoolError
+from faultline_agent.sweeps import sweep_less
 from faultline_agent.uplinks.uplink import UplinkError
 
 BAD_CONFIG, REFUSED = 2, 3
@@ -43,6 +44,7 @@ def run(path: Path) -> None:
     log.info("start", agent=config.agent, collector=config.collector, spool_id=spool.spool_id)
     if spool.replaced:
         log.error("spool replaced", problem=spool.replaced)
+    sweep_less()
     uvloop.run(until_signal(config, token, spool, log))
 
 

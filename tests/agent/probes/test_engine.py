@@ -99,7 +99,7 @@ async def test_idle_handles_are_bounded() -> None:
     engine = CurlEngine()
     handles = [engine.borrow() for _ in range(MOST_IDLE + 1)]
     for handle in handles:
-        engine.give_back(handle)
+        engine.give_back(handle, as_lent=False)
     assert [handle.closed for handle in handles].count(True) == 1
     await engine.aclose()
     assert all(handle.closed for handle in handles)

@@ -37,7 +37,26 @@ class CurlEngine:
 
     def borrow(self) -> pycurl.Curl:
         """Gives a handle on which nothing is kept from one transfer to the next."""
-        handle = self._idle.pop() if self._idle else pycurl.Curl()
+        return self._idle.pop() if self._idle else self._set_up(pycurl.Curl())
+
+    def perform(self, handle: pycurl.Curl) -> Awaitable[None]:
+        """Starts the transfer; awaited, it raises pycurl.error."""
+        return self._transfers.perform(handle)
+
+    def give_back(self, handle: pycurl.Curl, *, as_lent: bool) -> None:
+        """Ends the transfer, forgets all about it and keeps the handle, unless there are enough."""
+        self._transfers.leave(handle)
+        if len(self._idle) >= MOST_IDLE:
+            handle.close()
+            return
+        if as_lent:
+            handle.unsetopt(pycurl.WRITEFUNCTION)
+        else:
+            handle.reset()
+            self._set_up(handle)
+        self._idle.append(handle)
+
+    def _set_up(self, handle: pycurl.Curl) -> pycurl.Curl:
         handle.setopt(pycurl.NOSIGNAL, 1)
         handle.setopt(pycurl.PROXY, "")
         handle.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
@@ -47,18 +66,6 @@ class CurlEngine:
         if self._authorities is not None:
             handle.setopt(pycurl.CAINFO, self._authorities)
         return handle
-
-    def perform(self, handle: pycurl.Curl) -> Awaitable[None]:
-        """Runs the transfer; raises pycurl.error. A cancelled one is out of the multi handle by then."""
-        return self._transfers.perform(handle)
-
-    def give_back(self, handle: pycurl.Curl) -> None:
-        """Forgets all about the transfer and keeps the handle, unless there are enough."""
-        if len(self._idle) >= MOST_IDLE:
-            handle.close()
-            return
-        handle.reset()
-        self._idle.append(handle)
 
     async def aclose(self) -> None:
         """Ends what runs and frees all handles; safe twice."""

@@ -32,6 +32,11 @@ class Wants:
     ca_file: str | None
     family: str
 
+    @property
+    def plain(self) -> bool:
+        """Whether libcurl does so unasked, where it need not resolve."""
+        return self.verify and self.ca_file is None and not (self.headers or self.certificate)
+
 
 @dataclass(slots=True)
 class Answer:
@@ -60,6 +65,11 @@ class Exchange:
     `pin` is the address to connect to, None where libcurl is to resolve the host itself.
     """
 
+    _refused = ""
+    _full = False
+    _secured_by = ""
+    _opened: tuple[socket.socket, ...] = ()
+
     def __init__(self, tools: Tools, request: Request, wants: Wants, pin: str | None) -> None:
         self.answer = Answer()
         self._tools = tools
@@ -68,19 +78,20 @@ class Exchange:
         self._pin = pin
         scheme, self._place = place(request.url)
         self._secure = scheme == "https"
-        self._refused = ""
-        self._full = False
-        self._secured_by = ""
-        self._opened: list[socket.socket] = []
 
     async def run(self, watch: Stopwatch) -> Answer:
         """Makes the transfer; raises ProbeFailed or TimeoutError."""
-        handle = self._tools.engine.borrow()
+        engine, plain, good = self._tools.engine, self._plain, False
+        handle = engine.borrow()
         try:
-            self._prepare(handle)
+            handle.setopt(pycurl.URL, ascii_url(self._request.url))
+            handle.setopt(pycurl.WRITEFUNCTION, self._take)
             handle.setopt(pycurl.TIMEOUT_MS, max(1, int((watch.left_s() - LEAD_S) * 1000)))
+            if not plain:
+                self._prepare(handle)
             try:
-                await self._tools.engine.perform(handle)
+                await engine.perform(handle)
+                good = True
             finally:
                 self._time(handle, watch)
         except pycurl.error as error:
@@ -88,15 +99,19 @@ class Exchange:
                 raise self._failure(handle, error.args[0]) from error
         finally:
             self._finish(handle)
-            self._tools.engine.give_back(handle)
+            engine.give_back(handle, as_lent=plain and good)
             for opened in self._opened:  # pycurl works on a duplicate
                 opened.close()
         return self.answer
 
+    @property
+    def _plain(self) -> bool:
+        """Whether URL, time limit and a place for the body are all that libcurl must be told."""
+        pinned = self._pin == self._place.host
+        return pinned and self._request.plain and self._wants.plain and self._tools.story is None
+
     def _prepare(self, handle: pycurl.Curl) -> None:
         request, wants = self._request, self._wants
-        handle.setopt(pycurl.URL, ascii_url(request.url))
-        handle.setopt(pycurl.WRITEFUNCTION, self._take)
         if request.headers:
             lines = [f"{name}: {value}" for name, value in request.headers.items()]
             handle.setopt(pycurl.HTTPHEADER, lines)
@@ -155,7 +170,7 @@ class Exchange:
             self._refused = refused
             return pycurl.SOCKET_BAD
         opened = socket.socket(family, kind, protocol)
-        self._opened.append(opened)
+        self._opened += (opened,)
         return opened
 
     def _overhear(self, kind: int, data: bytes) -> None:

@@ -52,6 +52,11 @@ class Request:
     headers: Mapping[str, str]
     body: str
 
+    @property
+    def plain(self) -> bool:
+        """Whether its URL says all of it."""
+        return self.method == "GET" and not self.headers and not self.body
+
     def redirected(self, status: int, url: str) -> "Request":
         """The request that a redirect asks for."""
         method, body, headers = self.method, self.body, self.headers

@@ -36,18 +36,19 @@ class Transfers:
         self._wakes_s = math.inf
         self._timer: asyncio.Handle | None = None
 
-    async def perform(self, handle: pycurl.Curl) -> None:
-        """Runs the handle's transfer to its end; raises pycurl.error, RuntimeError once closed."""
+    def perform(self, handle: pycurl.Curl) -> asyncio.Future[None]:
+        """Starts the handle's transfer; its end, or pycurl.error. RuntimeError once closed."""
         loop = self._running_loop()
         self._multi.add_handle(handle)
         ended = self._under_way[handle] = loop.create_future()
-        try:
-            self._drive(pycurl.SOCKET_TIMEOUT, 0)
-            self._rest(loop)
-            await ended
-        finally:
-            if self._under_way.pop(handle, None) is not None:
-                self._multi.remove_handle(handle)
+        self._drive(pycurl.SOCKET_TIMEOUT, 0)
+        self._rest(loop)
+        return ended
+
+    def leave(self, handle: pycurl.Curl) -> None:
+        """Ends the handle's transfer if it is under way, and tells nobody."""
+        if self._under_way.pop(handle, None) is not None:
+            self._multi.remove_handle(handle)
 
     def close(self) -> None:
         """Cancels what runs and lets go of all sockets; safe twice."""
