@@ -22,6 +22,7 @@ BENCHES = {
     "queries": "what every question costs at one and ten million results",
     "ingest": "results a second from wire to stored and correlated; idle streams",
     "verdict": "the labelled worlds: found, right scope, delay; replay speed",
+    "rules": "drawn worlds: the rules in use today beside Faultline",
     "lab": "time from an injected fault to suspected and confirmed",
     "page": "size of the page",
 }

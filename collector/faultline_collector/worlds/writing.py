@@ -86,8 +86,8 @@ def _fact(world: World, name: str, truth: Truth) -> dict[str, Any]:
         "id": name,
         "scope": truth.scope.value,
         "subject": {"kind": truth.subject.kind, "id": truth.subject.id},
-        "targets": [t.id for t in world.fleet.targets if _is_of(t, truth)],
-        "regions": _regions(world.fleet, truth),
+        "targets": targets_of(world.fleet, truth),
+        "regions": regions_of(world.fleet, truth),
         "layer": truth.layer,
         "severity": truth.severity,
         "optional": truth.optional,
@@ -98,13 +98,18 @@ def _fact(world: World, name: str, truth: Truth) -> dict[str, Any]:
     }
 
 
+def targets_of(fleet: Fleet, truth: Truth) -> list[str]:
+    """The targets that are truly out; none for networks, agents and the collector."""
+    return [target.id for target in fleet.targets if _is_of(target, truth)]
+
+
 def _is_of(target: Target, truth: Truth) -> bool:
-    """Whether a target belongs to a service or provider that is out; networks and agents have none."""
     mine = {"service": target.service, "provider": target.provider}.get(truth.subject.kind)
     return mine == truth.subject.id and (not truth.components or target.component in truth.components)
 
 
-def _regions(fleet: Fleet, truth: Truth) -> list[str]:
+def regions_of(fleet: Fleet, truth: Truth) -> list[str]:
+    """The regions from which it is truly seen."""
     if truth.regions:
         return sorted(truth.regions)
     if truth.subject.kind == "agent":
