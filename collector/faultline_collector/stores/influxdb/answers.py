@@ -46,9 +46,9 @@ _REFUSED = {
     404: "has no such organisation or bucket",
 }
 _LATER = {429: "is asked too much", 503: "is overloaded"}
-_DROPPED = re.compile(r"dropped=(\d+)")
+_DROPPED = re.compile(r"dropped[= ](\d+)")
 _REASONS = {
-    "beyond retention": "retention",
+    "retention policy": "retention",
     "field type conflict": "type_conflict",
     "max-series": "series_limit",
     "unable to parse": "malformed",
