@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.causes import Cause
 from faultline_collector.correlate.cells import ROUNDS, Cells
+from faultline_collector.correlate.channel import Channel
 from faultline_collector.correlate.describe import describe
 from faultline_collector.correlate.layout import Index, Layout
 from faultline_collector.correlate.life import (
@@ -24,7 +24,6 @@ from faultline_collector.correlate.life import (
     reshaped,
     revive,
 )
-from faultline_collector.correlate.recent import Recent
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Outage, State
 from faultline_collector.results import Mask
@@ -39,15 +38,14 @@ class Book:
     """Follows the open outages of one fleet, and says which have changed."""
 
     def __init__(
-        self, layout: Layout, settings: EngineSettings, cells: Cells, base: Baselines, recent: Recent
+        self, layout: Layout, settings: EngineSettings, cells: Cells, senses: tuple[Channel, Channel]
     ) -> None:
         self.live: list[Live] = []
         self.nothing: Mask = np.zeros(layout.shape[0] * layout.shape[1], bool)
         self._layout = layout
         self._settings = settings
         self._cells = cells
-        self._base = base
-        self._recent = recent
+        self._senses = senses
         self._closed: list[Live] = []
         self._changed: dict[str, Outage] = {}
 
@@ -83,7 +81,7 @@ class Book:
         rectangle, bad = self._bad_cells(cause, now_us)
         if not bad.any():
             return
-        mine = self.failing
+        mine = [live for live in self.failing if live.slow == cause.slow]
         same = next((live for live in mine if live.key == cause.key), None)
         inside = [live for live in mine if live is not same and contained(live.bad, rectangle) >= CONTAINED]
         parent = next((live for live in mine if contained(bad, live.rectangle) >= CONTAINED), None)
@@ -108,12 +106,15 @@ class Book:
         rectangle = self.nothing.copy()
         rectangle.reshape(self._layout.shape)[np.ix_(cause.agents, cause.targets)] = True
         bad = self.nothing.copy()
-        near = self._recent.started_us >= now_us - cause.window_us
-        bad[self._recent.cell[near]] = True
+        recent = self._senses[cause.slow].recent
+        near = recent.started_us >= now_us - cause.window_us
+        bad[recent.cell[near]] = True
         return rectangle, bad & rectangle
 
     def _described(self, cause: Cause, bad: Mask, lost: list[Cause], now_us: int) -> Outage:
-        return describe(self._layout, self._cells, self._recent, cause, bad, lost, now_us)
+        return describe(
+            self._layout, self._cells, self._senses[cause.slow].recent, cause, bad, lost, now_us
+        )
 
     def _open(self, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int) -> None:
         outage = self._described(cause, bad, lost, now_us)
@@ -124,6 +125,7 @@ class Book:
         if before is not None:
             self._closed.remove(before)
             outage = replace(reshaped(before.outage, outage, now_us, grow=False), state=State.SUSPECTED)
+            began_us = outage.onset_us if outage.confirmed_us is None else began_us
         live = Live(
             outage=outage,
             rectangle=rectangle,
@@ -154,6 +156,7 @@ class Book:
         if confirmed and (not new.any() or contained(rectangle, live.rectangle) == 1.0):
             return
         outage = self._described(cause, live.bad & rectangle, lost, now_us)
+        live.began_us = min(live.began_us, outage.onset_us)
         shaped = reshaped(live.outage, outage, now_us, grow=confirmed)
         live.rectangle = live.rectangle | rectangle if confirmed else rectangle
         shaped = replace(shaped, changed_us=live.outage.changed_us)
@@ -208,7 +211,7 @@ class Book:
         """Confirms an outage that has lasted, ends one that is over."""
         live.aged_us = now_us
         live.supported_us = live.supported_us or now_us
-        found = recovery(live, self._cells, self._base, self._layout, now_us, self.hold_us)
+        found = recovery(live, self._cells, self._senses[live.slow].base, self._layout, now_us, self.hold_us)
         state = live.outage.state
         if found.done(self._settings):
             self._close(live, now_us)
@@ -232,7 +235,8 @@ class Book:
         self._closed.append(live)
         cells = np.flatnonzero(live.rectangle)
         self._cells.floor_us[cells] = now_us
-        self._base.freeze(cells, now_us + ROUNDS * live.interval_us)
+        for sense in self._senses:
+            sense.base.freeze(cells, now_us + ROUNDS * live.interval_us)
         self.end(live, now_us)
 
     def end(self, live: Live, now_us: int) -> None:
@@ -248,7 +252,8 @@ class Book:
             live.outage = outage
             self.note(live)
         if state.is_open:
-            self._base.freeze(np.flatnonzero(live.rectangle), now_us + FROZEN_US)
+            for sense in self._senses:
+                sense.base.freeze(np.flatnonzero(live.rectangle), now_us + FROZEN_US)
 
     def note(self, live: Live) -> None:
         """Has an outage read as changed."""
