@@ -102,7 +102,11 @@ def test_too_large_a_request_is_sent_in_halves(opens: Opens) -> None:
 
 def test_a_line_that_does_not_parse_is_found(opens: Opens) -> None:
     """400 stores nothing: the halves tell which line it was."""
-    bad = (400, {}, b'{"code":"invalid","message":"unable to parse \'results,...\': bad timestamp"}')
+    bad: tuple[int, dict[str, str], bytes] = (
+        400,
+        {},
+        b'{"code":"invalid","message":"unable to parse \'results,...\': bad timestamp"}',
+    )
     with scripted() as script:
         script.answers = [bad, bad, bad]
         store = opens(script.url)
