@@ -1,6 +1,6 @@
 """What takes longer than CI has: `make soak`. Prints as it goes and writes docs/soak.md from what it saw.
 
-`python -m tests.soak [NAME ...]`; FAULTLINE_SOAK_KILLS, _SERVER_KILLS, _INPUTS and _EXAMPLES set how much.
+`python -m tests.soak [NAME ...]`; FAULTLINE_SOAK_KILLS, _SERVER_KILLS, _AWAY_S, _INPUTS and _EXAMPLES set how much.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 from google.protobuf.message import DecodeError
 
@@ -22,10 +23,13 @@ from faultline_collector.ingest.decode import claimed, decode
 from faultline_collector.ingest.wire import BadBatch
 from faultline_collector.results import Source
 from tests.collector.ingest.worlds import NOW_US, batch
+from tests.e2e.away import RATE, run_away
 from tests.e2e.kills import Kills, run_kills
+from tests.servers.influxdb import Influxd, influxd_program
 
 KILLS = int(os.environ.get("FAULTLINE_SOAK_KILLS", "100"))
 SERVER_KILLS = int(os.environ.get("FAULTLINE_SOAK_SERVER_KILLS", "20"))
+AWAY_S = int(os.environ.get("FAULTLINE_SOAK_AWAY_S", "3600"))
 INPUTS = int(os.environ.get("FAULTLINE_SOAK_INPUTS", "2000000"))
 EXAMPLES = int(os.environ.get("FAULTLINE_SOAK_EXAMPLES", "5000"))
 SEED = int(os.environ.get("FAULTLINE_SOAK_SEED", str(time.time_ns() % 2**32)))
@@ -33,7 +37,8 @@ PAGE = Path("docs/soak.md")
 HEAD = """# The last soak
 
 Written by `make soak`, which runs what takes longer than CI has; one of them alone by
-`.venv/bin/python -m tests.soak NAME`. FAULTLINE_SOAK_KILLS, _INPUTS, _EXAMPLES and _SEED set how much.
+`.venv/bin/python -m tests.soak NAME`. FAULTLINE_SOAK_KILLS, _SERVER_KILLS, _AWAY_S, _INPUTS, _EXAMPLES and
+_SEED set how much.
 
 | soak | what was done | what was seen | seconds | on |
 | --- | --- | --- | ---: | --- |
@@ -62,6 +67,24 @@ def _killed(name: str, wanted: Kills, world: str) -> Seen:
         f"{total.rejected} rejected, {total.dropped} dropped, problems: {total.problems or 'none'}"
     )
     return not total.problems, done, seen
+
+
+def away() -> Seen:
+    """InfluxDB away for an hour of load, then back beside live load."""
+    with TemporaryDirectory(dir="build") as folder:
+        server = Influxd(influxd_program(), Path(folder) / "influxd")
+        try:
+            server.set_up()
+            seen = run_away(server, Path(folder), AWAY_S, partial(print, flush=True))
+        finally:
+            server.kill()
+    done = f"influxd killed, {AWAY_S} s of load ({seen.away_results} results) in the outbox, then back"
+    said = (
+        f"drained at {seen.drain_rate:.0f} results a second beside {RATE} live ones "
+        f"({seen.drain_rate / RATE:.1f} times the live rate); {seen.total.stored} stored once of "
+        f"{seen.total.recorded}, problems: {seen.total.problems or 'none'}"
+    )
+    return not seen.total.problems and seen.drain_rate > 3 * RATE, done, said
 
 
 def wire() -> Seen:
@@ -143,6 +166,7 @@ def properties() -> Seen:
 SOAKS: dict[str, Callable[[], Seen]] = {
     "kills": kills,
     "servers": servers,
+    "away": away,
     "wire": wire,
     "properties": properties,
 }
