@@ -1,6 +1,6 @@
 """What takes longer than CI has: `make soak`. Prints as it goes and writes docs/soak.md from what it saw.
 
-`python -m tests.soak [NAME ...]`; FAULTLINE_SOAK_KILLS, _SERVER_KILLS, _AWAY_S, _INPUTS, _EXAMPLES set how much.
+`python -m tests.soak [NAME ...]`: FAULTLINE_SOAK_KILLS, _SERVER_KILLS, _AWAY_S, _INPUTS, _EXAMPLES.
 """
 
 import asyncio
