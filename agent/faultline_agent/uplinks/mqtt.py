@@ -55,7 +55,11 @@ class MqttUplink:
         with _as_uplink():
             await line.open()
         self._line = line
-        return await self._greet(line, hello)
+        try:
+            return await self._greet(line, hello)
+        except BaseException:
+            await self.close()
+            raise
 
     async def _greet(self, line: "Line", hello: Hello) -> Session:
         where = topics.up(self._agent_id)
@@ -96,7 +100,11 @@ class Line:
         await self._connection.open(
             aiomqtt.Will(topics.last(self._agent_id), leave, topics.QOS, False, properties)
         )
-        await self._connection.subscribe(topics.down(self._agent_id))
+        try:
+            await self._connection.subscribe(topics.down(self._agent_id))
+        except BaseException:
+            await self._connection.close()
+            raise
 
     async def close(self) -> None:
         """Disconnects; safe twice."""
