@@ -193,8 +193,8 @@ async def test_latency_comes_with_its_error_and_its_worst_region(world: World, q
     """Percentiles of good results only; where there is none, the count says so."""
     world.publish()
     world.keep(results(OK, OK, HTTP, INCONCLUSIVE), results(OK, agent="us-1", start_us=NOW_US - MINUTE_US))
-    window = {"since_us": NOW_US - HOUR_US, "until_us": NOW_US}
-    found = await query.Latency(pb.LatencyRequest(**window, by=["service"]))
+    asked = pb.LatencyRequest(since_us=NOW_US - HOUR_US, until_us=NOW_US, by=["service"])
+    found = await query.Latency(asked)
     rows = {row.service: row for row in found.rows}
     assert (rows["twitter"].count, rows["twitter"].region) == (3, "")
     assert rows["twitter"].p50_us == pytest.approx(1500, rel=found.error)

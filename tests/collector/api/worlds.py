@@ -226,7 +226,7 @@ def make_world(
         registry.add_agent(agent_id, region=region, asn=asn)
     metrics, wellbeing, kept = Metrics(), Wellbeing(), store or MemoryStore()
     board = Board(metrics, most_readers=most_readers)
-    clock = {} if clock_us is None else {"clock": lambda: clock_us}
+    clock: dict[str, Any] = {} if clock_us is None else {"clock": lambda: clock_us}
     history = History(board, kept, registry, pool=pool, streams=streams, **clock)
     app = web_app(
         board,
