@@ -42,6 +42,18 @@ async def test_probe_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch)
     assert finding.detail == "the told probe did not end within 0.01 s"
 
 
+async def test_cancellation_passes_also_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever else cancelled is heard."""
+    monkeypatch.setattr(module, "GRACE_S", 0.0)  # the reason for patching: a constant of time
+    probe = told()
+    probe.hold()
+    running = asyncio.create_task(attempt(probe, plain_tools(), 0.01, "web", Bugs(KeptLog())))
+    for _ in range(2):  # one alone, when the alarm is due but has not rung, would be taken for it
+        asyncio.get_running_loop().call_later(0.01, running.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 async def test_cancellation_passes() -> None:
     """The end of the agent is no finding."""
     probe = told()

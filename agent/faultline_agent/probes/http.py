@@ -96,14 +96,16 @@ class HttpProbe(Probe):
         return await concluded(watch, self._steps(tools, watch))
 
     async def _steps(self, tools: Tools, watch: Stopwatch) -> Finding:
-        request, answer = self._first, Answer()
-        for _ in range(self.follow_redirects + 1):
-            answer = await self._exchange(tools, watch, request)
-            if not (answer.redirect and self.follow_redirects):
-                return watch.finding(*await self._judged(answer, watch), answer.status)
+        answer = await self._exchange(tools, watch, request := self._first)
+        for _ in range(self.follow_redirects):
+            if not answer.redirect:
+                break
             request = _follow(request, answer.status, answer.redirect)
-        detail = f"redirected more than {self.follow_redirects} times"
-        return watch.finding(Outcome.HTTP, detail, answer.status)
+            answer = await self._exchange(tools, watch, request)
+        if answer.redirect and self.follow_redirects:
+            detail = f"redirected more than {self.follow_redirects} times"
+            return watch.finding(Outcome.HTTP, detail, answer.status)
+        return watch.finding(*await self._judged(answer, watch), answer.status)
 
     async def _exchange(self, tools: Tools, watch: Stopwatch, request: Request) -> Answer:
         """Makes one request; where the agent resolves, at the first address that takes the connection."""

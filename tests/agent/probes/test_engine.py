@@ -1,6 +1,7 @@
 """Handles, sockets and time-outs of the HTTP engine."""
 
 import asyncio
+import gc
 import os
 
 import pycurl
@@ -10,6 +11,7 @@ from faultline.outcomes import Outcome
 from faultline_agent.probes.http import HttpProbe
 from faultline_agent.probes.tools import ProbeTools, open_tools
 from faultline_agent.probes.tools.engine import MOST_IDLE, CurlEngine, trusted_authorities
+from faultline_agent.probes.tools.exchange import Exchange
 from tests.agent.probes.conftest import PATIENT_S
 from tests.agent.probes.servers import Reply, Website, listening, say_nothing
 
@@ -46,6 +48,25 @@ async def test_nothing_of_one_probe_is_left_to_the_next(tools: ProbeTools) -> No
     assert site.requests[1].startswith("GET / ")
     assert "X-Secret" not in site.requests[1]
     assert site.bodies == [b"x", b""]
+
+
+async def test_credentials_of_one_url_are_not_sent_to_the_next(tools: ProbeTools) -> None:
+    """A handle that was told no more than a URL is lent again as it is."""
+    site = Website({"/": Reply()})
+    async with listening(site) as port:
+        await probe_of(f"http://me:secret@127.0.0.1:{port}/").run(tools, PATIENT_S)
+        finding = await probe_of(f"http://127.0.0.1:{port}/").run(tools, PATIENT_S)
+    assert finding.outcome is Outcome.OK
+    assert "Authorization: Basic" in site.requests[0]
+    assert "Authorization" not in site.requests[1]
+
+
+async def test_handle_at_rest_keeps_no_answer(tools: ProbeTools) -> None:
+    """Whatever took the body is let go of with the handle."""
+    async with listening(Website({"/": Reply()})) as port:
+        await probe_of(f"http://127.0.0.1:{port}/").run(tools, PATIENT_S)
+    gc.collect()
+    assert not [each for each in gc.get_objects() if isinstance(each, Exchange)]
 
 
 async def test_many_probes_run_at_once(tools: ProbeTools) -> None:

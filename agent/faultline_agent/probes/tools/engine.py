@@ -10,8 +10,8 @@ import pycurl
 
 from faultline_agent.probes.tools.transfers import Transfers
 
-MOST_IDLE = 64
-"""Handles kept for later; a handle at rest holds a few kilobytes."""
+MOST_IDLE = 256
+"""Handles kept for later, as many as are lent at once where answers are slow; each holds a few kilobytes."""
 
 AUTHORITIES = (
     "/etc/ssl/certs/ca-certificates.crt",

@@ -204,16 +204,16 @@ class Exchange:
 
     def _time(self, handle: pycurl.Curl, watch: Stopwatch) -> None:
         """Splits libcurl's times since the start (each 0 until reached) into durations of phases."""
-        last = 0
+        us, last = watch.us, 0
         for phase, info in _PHASES_TLS if self._secure else _PHASES:
-            watch.phase = phase
             at = handle.getinfo(info)
             if not at:
+                watch.phase = phase
                 return
             if phase == "connect":
                 watch.family = family_of(self._pin or handle.getinfo(pycurl.PRIMARY_IP))
             if phase != "dns" or self._pin is None:
-                watch.add(phase, at - last)
+                us[phase] = us.get(phase, 0) + at - last
             last = at
         watch.phase = "body"
 

@@ -37,11 +37,7 @@ class Stopwatch:
         self.phase = phase
         started = perf_counter_ns()
         yield
-        self.add(phase, (perf_counter_ns() - started) // 1000)
-
-    def add(self, phase: str, us: int) -> None:
-        """Adds a duration that was measured elsewhere."""
-        self.us[phase] = self.us.get(phase, 0) + us
+        self.us[phase] = self.us.get(phase, 0) + (perf_counter_ns() - started) // 1000
 
     def left_s(self) -> float:
         """Seconds until the attempt's time is over."""

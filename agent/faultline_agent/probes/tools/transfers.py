@@ -7,7 +7,7 @@ loop's. One timer of the loop's stands for all of libcurl's, and is only set aga
 
 import asyncio
 import math
-from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, epoll
+from select import EPOLLIN, EPOLLOUT, epoll
 
 import pycurl
 
@@ -19,8 +19,9 @@ EVENTS = {
 }
 """What libcurl waits for, in epoll's terms."""
 
-READABLE, WRITABLE = ~EPOLLOUT, EPOLLOUT | EPOLLERR | EPOLLHUP
-"""A broken connection is told as both, so that whoever waits finds out."""
+READY = {EPOLLIN: pycurl.CSELECT_IN, EPOLLOUT: pycurl.CSELECT_OUT}
+BOTH = pycurl.CSELECT_IN | pycurl.CSELECT_OUT
+"""What became ready, in libcurl's terms. A broken connection is both, so that whoever waits finds out."""
 
 
 class Transfers:
@@ -86,8 +87,7 @@ class Transfers:
 
     def _on_ready(self, loop: asyncio.AbstractEventLoop) -> None:
         for socket, events in self._sockets.poll(0):
-            mask = pycurl.CSELECT_IN * bool(events & READABLE) | pycurl.CSELECT_OUT * bool(events & WRITABLE)
-            self._drive(socket, mask)
+            self._drive(socket, READY.get(events, BOTH))
         self._rest(loop)
 
     def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
