@@ -20,12 +20,7 @@ def texts(words: Sequence[bytes], codes: npt.NDArray[np.integer]) -> Bytes:
     """The word of each code."""
     width = max(map(len, words), default=0)
     padded = b"".join(word.ljust(width, b"\0") for word in words)
-    return np.frombuffer(padded, np.uint8).reshape(-1, width).take(codes, axis=0)
-
-
-def literal(text: bytes, rows: int) -> Bytes:
-    """The same text in every row."""
-    return np.broadcast_to(np.frombuffer(text, np.uint8), (rows, len(text)))
+    return np.frombuffer(padded, np.uint8).reshape(len(words), width).take(codes, axis=0)
 
 
 def decimals(numbers: npt.NDArray[np.integer]) -> Bytes:
@@ -36,18 +31,21 @@ def decimals(numbers: npt.NDArray[np.integer]) -> Bytes:
     return np.concatenate((signs[:, None], _digits(np.abs(numbers))), axis=1)
 
 
-def lines(columns: Sequence[Bytes]) -> bytes:
-    """The rows of all columns side by side, each ended by a newline."""
-    rows = len(columns[0])
-    page = np.empty((rows, sum(column.shape[1] for column in columns) + 1), np.uint8)
+def lines(columns: Sequence[Bytes | bytes]) -> bytes:
+    """The rows of all columns side by side, each ended by a newline; bytes stand in every row."""
+    rows = next(len(column) for column in columns if not isinstance(column, bytes))
+    widths = [len(column) if isinstance(column, bytes) else column.shape[1] for column in columns]
+    same = b"".join(c if isinstance(c, bytes) else bytes(w) for c, w in zip(columns, widths, strict=True))
+    page = np.empty((rows, len(same) + 1), np.uint8)
+    page[:] = np.frombuffer(same + b"\n", np.uint8)
     at = 0
-    for column in columns:
-        page[:, at : at + column.shape[1]] = column
-        at += column.shape[1]
-    page[:, at] = ord("\n")
+    for column, width in zip(columns, widths, strict=True):
+        if not isinstance(column, bytes):
+            page[:, at : at + width] = column
+        at += width
     flat = page.ravel()
-    page_bytes: bytes = flat[flat != 0].tobytes()
-    return page_bytes
+    text: bytes = flat[flat != 0].tobytes()
+    return text
 
 
 def _digits(numbers: npt.NDArray[np.integer]) -> Bytes:

@@ -4,15 +4,15 @@ https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from faultline.columns import NOT_REACHED
 from faultline.outcomes import Outcome
-from faultline_collector.results import Int64, Mask, ResultBatch
-from faultline_collector.stores.influxdb.bytetable import Bytes, decimals, lines, literal, texts
+from faultline_collector.results import Int64, ResultBatch
+from faultline_collector.stores.influxdb.bytetable import Bytes, decimals, lines, texts
 from faultline_collector.stores.influxdb.roles import Role
 from faultline_collector.stores.places import PlacedResults
 from faultline_collector.stores.rollups import code_of
@@ -33,12 +33,13 @@ RECORD_NUMBERS = (
 NANOSECONDS = 1000
 """A microsecond has so many; the sequence says which of them is a result's."""
 
-_ROWS = 4096
-"""So many lines at once stay within the processor's cache."""
+_ROWS = 2048
+"""So many lines at once stay within the cache of a processor."""
 
 _SPARSE = ("attempt", "flags", "status")
 _OUTCOMES = [b"", *(b' outcome="%s",' % outcome.word.encode() for outcome in Outcome)]
 _FIELD = [b'%s="' % field.encode() for field in (RECORD, BACKLOG)]
+_TAG = re.compile("[,= ]")
 _UNPLAIN = re.compile("[\\\\\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -46,11 +47,12 @@ def result_lines(placed: PlacedResults, roles: Sequence[Role]) -> Iterator[bytes
     """Lines of all results, in pieces; `roles` stand beside the targets. Raises StoreError for a bad id."""
     if not len(placed):
         return
-    words, series = _series(placed, roles)
+    tags = _tags(placed, roles)
     for rows, timings in _patterns(placed.results):
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
-            yield _page(placed.results.select(part), words, series[part], timings)
+            begin = [texts(words, codes[part]) for words, codes in tags]
+            yield _page(placed.results.select(part), begin, timings)
 
 
 def times_ns(results: ResultBatch) -> Int64:
@@ -59,9 +61,15 @@ def times_ns(results: ResultBatch) -> Int64:
 
 
 def tagged(measurement: str, tags: Mapping[str, str]) -> bytes:
-    """The begin of a line; tags without a value are left out. Raises StoreError for an unusable value."""
-    pairs = (b",%s=%s" % (name.encode(), _tag(value)) for name, value in sorted(tags.items()) if value)
-    return measurement.encode() + b"".join(pairs)
+    """The begin of a line; raises StoreError for a bad value."""
+    return measurement.encode() + b"".join(tag_text(name, value) for name, value in sorted(tags.items()))
+
+
+def tag_text(name: str, value: str) -> bytes:
+    """A tag as it stands in a line, nothing without a value; raises StoreError when it cannot."""
+    if value.endswith("\\") or not (value.isprintable()):
+        raise StoreError(f"{value!r} cannot be a tag of InfluxDB", permanent=True)
+    return b",%s=%s" % (name.encode(), _TAG.sub(r"\\\g<0>", value).encode()) if value else b""
 
 
 def quoted(text: str) -> bytes:
@@ -79,12 +87,6 @@ def unplain(text: str) -> str:
     return re.sub(r"\\([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text) if "\\" in text else text
 
 
-def _tag(value: str) -> bytes:
-    if value.endswith("\\") or not value.isprintable():
-        raise StoreError(f"{value!r} cannot be a tag of InfluxDB", permanent=True)
-    return "".join("\\" + letter if letter in ",= " else letter for letter in value).encode()
-
-
 def _quotable(text: str) -> bytes:
     return text.replace("\\", "\\\\").replace('"', '\\"').encode()
 
@@ -100,72 +102,67 @@ def _patterns(results: ResultBatch) -> Iterator[tuple[npt.NDArray[np.intp], tupl
         yield np.flatnonzero(mask == pattern), reached
 
 
-def _page(
-    results: ResultBatch, words: Sequence[bytes], series: npt.NDArray[np.intp], timings: Sequence[str]
-) -> bytes:
-    rows = len(results)
+def _page(results: ResultBatch, begin: list[Bytes], timings: Sequence[str]) -> bytes:
     measured = [decimals(results.timings_us[name]) for name in timings]
-    columns = [texts(words, series), texts(_OUTCOMES, results.outcome)]
+    columns: list[Bytes | bytes] = [MEASUREMENT.encode(), *begin, texts(_OUTCOMES, results.outcome)]
     for name in _SPARSE:
-        column = getattr(results, name)
-        columns += _present(
-            [literal(b"%s=" % name.encode(), rows), decimals(column), literal(b"i,", rows)], column != 0
-        )
+        columns += _sparse(name.encode(), getattr(results, name))
     for name, digits in zip(timings, measured, strict=True):
-        columns += [literal(b"%s_us=" % name.encode(), rows), digits, literal(b"i,", rows)]
+        columns += [b"%s_us=" % name.encode(), digits, b"i,"]
     details = results.details if len(results.detail) and results.detail[0] >= 0 else ()
     if details:
         columns.append(texts([b"detail=%s," % quoted(plain(detail)) for detail in details], results.detail))
     columns += _record(results, timings, measured, details)
-    return lines([*columns, literal(b'" ', rows), decimals(times_ns(results))])
+    return lines([*columns, b'" ', decimals(times_ns(results))])
 
 
 def _record(
     results: ResultBatch, timings: Sequence[str], measured: Sequence[Bytes], details: Sequence[str]
-) -> list[Bytes]:
+) -> list[Bytes | bytes]:
     """The field with the whole result as text, but for the quote at its end."""
-    rows = len(results)
     late = results.received_us - results.judged_us
     in_time = (late >= IN_TIME_US[0]) & (late <= IN_TIME_US[1])
-    columns = [texts(_FIELD, (~in_time).astype(np.intp)), decimals(results.sequence), literal(b";", rows)]
+    columns: list[Bytes | bytes] = [
+        texts(_FIELD, (~in_time).astype(np.intp)),
+        decimals(results.sequence),
+        b";",
+    ]
     for digits in (*(decimals(getattr(results, name)) for name in RECORD_NUMBERS), *measured):
-        columns += [digits, literal(b" ", rows)]
-    columns[-1] = literal(b";%s;" % " ".join(timings).encode(), rows)
+        columns += [digits, b" "]
+    columns[-1] = b";%s;" % " ".join(timings).encode()
     if details:
         columns.append(texts([_quotable(plain(detail)) for detail in details], results.detail))
     return columns
 
 
-def _present(columns: list[Bytes], rows: Mask) -> list[Bytes]:
-    """The columns, empty in the other rows."""
-    if rows.all():
-        return columns
-    return [column * rows[:, None] for column in columns] if rows.any() else []
+def _sparse(name: bytes, column: npt.NDArray[np.integer]) -> list[Bytes | bytes]:
+    """A whole number as a field, nothing where it is 0."""
+    present = column != 0
+    if present.all():
+        return [name + b"=", decimals(column), b"i,"]
+    if not present.any():
+        return []
+    words = np.unique(column)
+    fields = [b"%s=%di," % (name, word) if word else b"" for word in words.tolist()]
+    return [texts(fields, np.searchsorted(words, column))]
 
 
-def _series(placed: PlacedResults, roles: Sequence[Role]) -> tuple[list[bytes], npt.NDArray[np.intp]]:
-    """The begins of lines that occur, and which one each result has."""
-    results = placed.results
-    twins = _twins(results)
-    keys = (results.source, results.target, placed.place, results.family, twins)
-    _, first, series = np.unique(code_of(keys), return_index=True, return_inverse=True)
-    return [_begin(placed, roles, int(row), int(twins[row])) for row in first], series
-
-
-def _begin(placed: PlacedResults, roles: Sequence[Role], row: int, twin: int) -> bytes:
-    results = placed.results
-    source, target = results.sources[results.source[row]], int(results.target[row])
-    place = placed.places[placed.place[row]]
-    tags = {
-        "agent": source.agent_id, "spool": source.spool_id, "target": results.target_ids[target],
-        "region": place.region, "network": _number(place.asn), "family": _number(int(results.family[row])),
-        "twin": _number(twin), **roles[target]._asdict(),
-    }  # fmt: skip
-    return tagged(MEASUREMENT, tags)
-
-
-def _number(number: int) -> str:
-    return str(number) if number else ""
+def _tags(placed: PlacedResults, roles: Sequence[Role]) -> list[tuple[list[bytes], npt.NDArray[np.integer]]]:
+    """For each tag, in order of its name: its texts, name and all, and which one each result has."""
+    results, twins = placed.results, _twins(placed.results)
+    words: dict[str, tuple[Iterable[str | int], npt.NDArray[np.integer]]] = {
+        "agent": ((source.agent_id for source in results.sources), results.source),
+        "component": ((role.component for role in roles), results.target),
+        "family": (range(int(results.family.max()) + 1), results.family),
+        "network": ((place.asn for place in placed.places), placed.place),
+        "provider": ((role.provider for role in roles), results.target),
+        "region": ((place.region for place in placed.places), placed.place),
+        "service": ((role.service for role in roles), results.target),
+        "spool": ((source.spool_id for source in results.sources), results.source),
+        "target": (results.target_ids, results.target),
+        "twin": (range(int(twins.max()) + 1), twins),
+    }
+    return [([tag_text(name, str(word or "")) for word in of], codes) for name, (of, codes) in words.items()]
 
 
 def _twins(results: ResultBatch) -> Int64:
