@@ -10,6 +10,7 @@ from faultline.outcomes import Outcome
 from faultline_collector.correlate.cells import Cells
 from faultline_collector.correlate.clocks import Clocks
 from faultline_collector.correlate.layout import Index, Layout
+from faultline_collector.correlate.paces import Paces
 from faultline_collector.results import Int8, Int64, Mask, ResultBatch, Source
 
 SECOND_US = 1_000_000
@@ -19,7 +20,8 @@ SECOND_US = 1_000_000
 class Arrivals:
     """n results in order of receipt, as columns of length n; times in microseconds.
 
-    `tick` numbers the second that each belongs to, `use` says which may speak about targets.
+    `tick` numbers the second that each belongs to, `use` says which may speak about targets, `slow` which
+    went well but slowly.
     """
 
     tick: Index
@@ -32,6 +34,7 @@ class Arrivals:
     attempt: Int8
     late: Mask
     use: Mask
+    slow: Mask
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -46,10 +49,11 @@ class Arrivals:
 class Intake:
     """Numbers results by the layout and corrects their clocks; unknown agents and targets are left out."""
 
-    def __init__(self, layout: Layout, cells: Cells, clocks: Clocks, late_us: float) -> None:
+    def __init__(self, layout: Layout, cells: Cells, clocks: Clocks, paces: Paces, late_us: float) -> None:
         self._layout = layout
         self._cells = cells
         self._clocks = clocks
+        self._paces = paces
         self._late_us = late_us
         self._sources: tuple[Source, ...] | None = None
         self._target_ids: tuple[str, ...] | None = None
@@ -68,11 +72,13 @@ class Intake:
             results, agent, target = results.select(order), agent[order], target[order]
             received = results.received_us
         started = results.judged_us
-        took = results.timings_us[TOTAL] if len(results) else 0
+        took = results.timings_us[TOTAL] if len(results) else np.empty(0, np.int32)
         offset, late = self._clocks.correct(agent, started + took, received, self._late_us)
         started = started + offset
         cell = agent * self._layout.shape[1] + target
         tick = np.clip(-(-(received - first_us) // SECOND_US), 0, ticks - 1)
+        use = (results.outcome != Outcome.INCONCLUSIVE) & (results.flags & Flag.SATURATED == 0)
+        well = use & (results.outcome == Outcome.OK) & ~late
         return Arrivals(
             tick=tick,
             agent=agent,
@@ -83,7 +89,8 @@ class Intake:
             outcome=results.outcome,
             attempt=results.attempt,
             late=late,
-            use=(results.outcome != Outcome.INCONCLUSIVE) & (results.flags & Flag.SATURATED == 0),
+            use=use,
+            slow=self._paces.slow(cell, took, well),
         )
 
     def _learn_words(self, results: ResultBatch) -> None:

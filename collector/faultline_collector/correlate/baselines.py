@@ -33,9 +33,13 @@ OVERDUE_SHARE, OVERDUE_PRIOR = 0.002, 300.0
 
 
 class Baselines:
-    """p0 of each cell, shrunk cell -> agent -> fleet, with floor and cap; frozen where an outage lies."""
+    """p0 of each cell, shrunk cell -> agent -> fleet, with floor and cap; frozen where an outage lies.
 
-    def __init__(self, agents: int, targets: int, settings: EngineSettings) -> None:
+    Of failures, which have layers, or of slow rounds among those that went well.
+    """
+
+    def __init__(self, agents: int, targets: int, settings: EngineSettings, *, slow: bool = False) -> None:
+        self._slow = slow
         self._settings = settings
         self._shape = (agents, targets)
         self.ok = np.zeros(agents * targets)
@@ -54,6 +58,10 @@ class Baselines:
             return
         free = self.frozen_until_us[evicted.cell] < now_us
         cell = evicted.cell[free]
+        if self._slow:
+            self.ok[cell] += evicted.ok[free] - evicted.slow[free]
+            self.failed[cell] += evicted.slow[free]
+            return
         self.ok[cell] += evicted.ok[free]
         self.failed[cell] += evicted.failed[free]
         if free.all():
@@ -75,7 +83,12 @@ class Baselines:
         for outcome, share in LAYER_SHARES.items():
             usual[outcome] = share
         share = (self._layers + LAYER_PRIOR * usual) / (self._layers.sum() + LAYER_PRIOR)
-        self.layer_share = np.maximum(share, LAYER_FLOOR)
+        self.layer_share = np.ones(8) if self._slow else np.maximum(share, LAYER_FLOOR)
+
+    @property
+    def slow(self) -> bool:
+        """Whether slow rounds are counted, not failed ones."""
+        return self._slow
 
     def excuse(self, agent: npt.NDArray[np.intp]) -> None:
         """Notes rounds of these agents that were overdue and came well."""

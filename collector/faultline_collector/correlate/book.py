@@ -25,7 +25,7 @@ from faultline_collector.correlate.life import (
     revive,
 )
 from faultline_collector.correlate.settings import EngineSettings
-from faultline_collector.outages import Outage, State
+from faultline_collector.outages import Outage, Scope, State
 from faultline_collector.results import Mask
 
 AGES_SUSPECTED, AGES_CONFIRMED = 15, 6
@@ -74,6 +74,10 @@ class Book:
         """The outages that failures opened, not silence."""
         return [live for live in self.live if not live.is_silence]
 
+    def covering(self, *, slow: bool) -> list[Live]:
+        """The outages under which failing (or slowness) is no news: what fails is slow besides."""
+        return [live for live in self.failing if slow or not live.slow]
+
     # -- causes --------------------------------------------------------------------------------------------
 
     def take(self, cause: Cause, lost: list[Cause], now_us: int) -> None:
@@ -109,12 +113,14 @@ class Book:
         recent = self._senses[cause.slow].recent
         near = recent.started_us >= now_us - cause.window_us
         bad[recent.cell[near]] = True
+        if cause.scope is Scope.AGENT:
+            for live in self.failing:
+                if live.outage.scope is not Scope.AGENT:
+                    bad &= ~live.rectangle
         return rectangle, bad & rectangle
 
     def _described(self, cause: Cause, bad: Mask, lost: list[Cause], now_us: int) -> Outage:
-        return describe(
-            self._layout, self._cells, self._senses[cause.slow].recent, cause, bad, lost, now_us
-        )
+        return describe(self._layout, self._cells, self._senses[cause.slow].recent, cause, bad, lost, now_us)
 
     def _open(self, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int) -> None:
         outage = self._described(cause, bad, lost, now_us)

@@ -7,6 +7,7 @@ that a group need not be hit as a whole.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from faultline_collector.correlate.screen import MOST_NATS
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Scope, Subject
 from faultline_collector.results import Mask
+
+Key: TypeAlias = tuple[str, str, str, str]
+"""Scope, subject's kind and id, and "slow" where it is slowness: what makes two causes the same thing."""
 
 LEAKS = np.array([0.97, 0.5])
 """Share of a group's agents that a cause really hits."""
@@ -51,6 +55,7 @@ class Cause:
     layers: Floats
     voices: Floats
     form: str = ""
+    slow: bool = False
 
     @property
     def score(self) -> float:
@@ -63,9 +68,9 @@ class Cause:
         return self.fit - self.cost
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         """What makes two causes the same thing."""
-        return self.scope.value, self.subject.kind, self.subject.id
+        return self.scope.value, self.subject.kind, self.subject.id, "slow" if self.slow else ""
 
 
 def leaked(part: Floats) -> Floats:

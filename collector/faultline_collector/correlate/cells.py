@@ -31,10 +31,11 @@ NEVER = np.iinfo(np.int64).min // 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evicted:
-    """Rounds that left the rings: per flat cell, how many went well and how many failed (late ones apart)."""
+    """Rounds that left the rings: per flat cell, how many went well (and slowly) and how many failed."""
 
     cell: Index
     ok: npt.NDArray[np.int64]
+    slow: npt.NDArray[np.int64]
     failed: npt.NDArray[np.int64]
     outcomes: Int8
 
@@ -61,7 +62,7 @@ class Cells:
         return self.slot_of(cell, started_us)
 
     def put(
-        self, cell: Index, slot: Int64, outcome: Int8, attempt: Int8, late: Mask
+        self, cell: Index, slot: Int64, outcome: Int8, attempt: Int8, late: Mask, slow: Mask
     ) -> tuple[Evicted, Index]:
         """Enters results (inconclusive ones left out before).
 
@@ -74,6 +75,7 @@ class Cells:
         answers = np.flatnonzero(keep & (flat[at] & AWAITED != 0))
         flat[at[answers]] = 0
         code = np.where(late, outcome | LATE, outcome).astype(np.uint8)
+        code[slow] |= SLOW
         if keep.all():
             self._write(at, code, attempt)
         else:
@@ -122,6 +124,7 @@ class Cells:
         return Evicted(
             cell=moved,
             ok=(news == Outcome.OK).sum(axis=1),
+            slow=((codes & SLOW != 0) & (news == Outcome.OK)).sum(axis=1),
             failed=failed.sum(axis=1),
             outcomes=news[failed].astype(np.uint8),
         )

@@ -31,7 +31,7 @@ def describe(
     failed = recent.started_us[bad[recent.cell] & (recent.started_us >= now_us - cause.window_us)]
     planned = layout.planned[np.ix_(cause.agents, cause.targets)] / layout.interval_us[cause.targets]
     onset = onset_of(failed, float(planned.sum()), now_us)
-    layer = layer_of(cause.layers)
+    layer = "latency" if cause.slow else layer_of(cause.layers)
     targets = tuple(sorted(layout.target_ids[t] for t in cause.targets))
     everywhere = cause.form.startswith("everywhere")
     seen = cause.agents if everywhere or cause.form == "somewhere" else failing
@@ -40,7 +40,7 @@ def describe(
     service = [t for t in range(layout.shape[1]) if layout.service[t] == layout.service[cause.targets[0]]]
     partial = cause.scope in (Scope.GLOBAL, Scope.REGIONAL) and len(service) > cause.targets.size
     layers = np.bincount(recent.outcome[bad[recent.cell]], minlength=8)
-    words = {Outcome(o).word: int(n) for o, n in enumerate(layers) if n}
+    words = {layer if cause.slow else Outcome(o).word: int(n) for o, n in enumerate(layers) if n}
     return Outage(
         id=outage_id(cause.key, now_us),
         state=State.SUSPECTED,
@@ -50,7 +50,7 @@ def describe(
         regions=regions,
         asns=asns,
         layer=layer,
-        severity="down" if cause.rate > 0.6 and not partial else "degraded",
+        severity="down" if cause.rate > 0.6 and not (partial or cause.slow) else "degraded",
         confidence=float(1.0 - np.exp(-max(cause.score, 0.0))),
         onset_us=onset,
         onset_after_us=_last_success(cells, failed_cells, onset),

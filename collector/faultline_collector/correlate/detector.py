@@ -6,19 +6,17 @@ import numpy as np
 
 from faultline.outcomes import Outcome
 from faultline_collector.correlate.arrivals import SECOND_US, Arrivals, Intake
-from faultline_collector.correlate.baselines import Baselines
+from faultline_collector.correlate.block import Block
 from faultline_collector.correlate.book import Book
-from faultline_collector.correlate.cells import Cells, common_cells
+from faultline_collector.correlate.cells import Cells, Evicted, common_cells
+from faultline_collector.correlate.channel import Channel, channels
 from faultline_collector.correlate.clocks import Clocks
 from faultline_collector.correlate.engine import Standing
-from faultline_collector.correlate.explain import Explainer
-from faultline_collector.correlate.gate import Gate
-from faultline_collector.correlate.groups import Groups
 from faultline_collector.correlate.layout import Floats, Index, Layout, lay_out
 from faultline_collector.correlate.life import Live, reshaped
 from faultline_collector.correlate.overdue import Overdue, Waiting
+from faultline_collector.correlate.paces import Paces
 from faultline_collector.correlate.recent import Recent
-from faultline_collector.correlate.screen import BARS
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.correlate.silence import Dark, Silence, darkness
 from faultline_collector.correlate.standing import standings
@@ -32,48 +30,27 @@ LOOKS_SUSPECTED, LOOKS_CONFIRMED = 15, 2
 """How often in an interval open outages are weighed anew."""
 
 
-class Block:
-    """The arrivals of some seconds with their failures in order, and how far they have been entered."""
-
-    def __init__(self, arrivals: Arrivals, overdue: Overdue, base: Baselines) -> None:
-        self.arrivals = arrivals
-        self.overdue = overdue
-        failed = np.flatnonzero(arrivals.failed)
-        cell = np.concatenate((arrivals.cell[failed], overdue.cell))
-        timeouts = np.full(overdue.cell.size, Outcome.TIMEOUT, np.uint8)
-        outcome = np.concatenate((arrivals.outcome[failed], timeouts))
-        tick = np.concatenate((arrivals.tick[failed], overdue.tick))
-        order = np.argsort(tick, kind="stable")
-        self.tick: Index = tick[order]
-        self.cell: Index = cell[order]
-        self.nats: Floats = (base.surprise[cell] - np.log(base.layer_share[outcome]))[order]
-        self.entered = 0
-        self.upto = -1
-
-
 class Detector:
     """A `Correlator` for one fleet; deterministic: the same results and ticks give the same outages."""
 
     def __init__(self, fleet: Fleet, settings: EngineSettings | None = None) -> None:
         self.settings = settings or EngineSettings()
         self._pending: list[ResultBatch] = []
-        self._fit(lay_out(fleet), Recent())
+        self._fit(lay_out(fleet))
 
-    def _fit(self, layout: Layout, recent: Recent) -> None:
+    def _fit(self, layout: Layout) -> None:
         settings = self.settings
         agents, targets = layout.shape
         self._layout = layout
         self._cells = Cells(agents, targets, layout.interval_us)
-        self._base = Baselines(agents, targets, settings)
+        self._senses = channels(layout, settings, self._cells)
+        self._failing, self._slowness = self._senses
         self._clocks = Clocks(agents)
-        self._recent = recent
+        self._paces = Paces(agents * targets)
         self._silence = Silence(layout, settings)
-        groups = Groups(layout)
-        self._explainer = Explainer(layout, groups, settings, self._cells, self._base)
-        self._gate = Gate(groups, BARS)
         self._waiting = Waiting(self._cells, self._silence.patience_us)
-        self._intake = Intake(layout, self._cells, self._clocks, settings.late_s * 1e6)
-        self._book = Book(layout, settings, self._cells, self._base, recent)
+        self._intake = Intake(layout, self._cells, self._clocks, self._paces, settings.late_s * 1e6)
+        self._book = Book(layout, settings, self._cells, self._senses)
         shortest_us = int(layout.interval_us.min()) if targets else MOST_EPOCH_US
         self.epoch_us = min(max(shortest_us, SECOND_US), MOST_EPOCH_US)
         self._epoch = -1
@@ -105,32 +82,38 @@ class Detector:
         outcome = arrivals.outcome[part]
         self._silence.say(agent, received, well=outcome != Outcome.INCONCLUSIVE, late=late)
         cell, slot, started = arrivals.cell[part], arrivals.slot[part], arrivals.started_us[part]
-        attempt = arrivals.attempt[part]
+        attempt, slow = arrivals.attempt[part], arrivals.slow[part]
         if not use.all():
-            cell, slot, started = cell[use], slot[use], started[use]
+            cell, slot, started, slow = cell[use], slot[use], started[use], slow[use]
             outcome, attempt, late = outcome[use], attempt[use], late[use]
-        evicted, answers = self._cells.put(cell, slot, outcome, attempt, late)
-        now_us = int(received[-1])
-        self._base.learn(evicted, now_us)
+        evicted, answers = self._cells.put(cell, slot, outcome, attempt, late, slow)
+        self._learn(evicted, int(received[-1]))
         if answers.size:
-            self._recent.drop(cell[answers], slot[answers])
+            self._failing.recent.drop(cell[answers], slot[answers])
             fine = answers[outcome[answers] == Outcome.OK]
-            self._base.excuse(cell[fine] // self._layout.shape[1])
-        bad = (outcome != Outcome.OK) & (attempt == 0) & ~late
-        if bad.any():
-            self._note(cell[bad], slot[bad], started[bad], outcome[bad])
+            self._failing.base.excuse(cell[fine] // self._layout.shape[1])
+        for sense, bad in (
+            (self._failing, (outcome != Outcome.OK) & (attempt == 0) & ~late),
+            (self._slowness, slow),
+        ):
+            if bad.any():
+                self._note(sense, cell[bad], slot[bad], started[bad], outcome[bad])
+
+    def _learn(self, evicted: Evicted, now_us: int) -> None:
+        for sense in self._senses:
+            sense.base.learn(evicted, now_us)
 
     def _wait(self, overdue: Overdue, which: Index, now_us: int) -> None:
         """Enters overdue rounds as timeouts for the time being."""
         cell, slot = overdue.cell[which], overdue.slot[which]
         if cell.size:
-            self._base.learn(self._cells.wait(cell, slot), now_us)
+            self._learn(self._cells.wait(cell, slot), now_us)
             timeouts = np.full(cell.size, Outcome.TIMEOUT, np.uint8)
-            self._note(cell, slot, overdue.started_us[which], timeouts)
+            self._note(self._failing, cell, slot, overdue.started_us[which], timeouts)
 
-    def _note(self, cell: Index, slot: Int64, started_us: Int64, outcome: Int8) -> None:
+    def _note(self, sense: Channel, cell: Index, slot: Int64, started_us: Int64, outcome: Int8) -> None:
         until_us = started_us + 8 * self._layout.interval_us[cell % self._layout.shape[1]]
-        self._recent.add(cell, slot, started_us, until_us, outcome)
+        sense.recent.add(cell, slot, started_us, until_us, outcome)
 
     # -- judging -------------------------------------------------------------------------------------------
 
@@ -148,32 +131,32 @@ class Detector:
         if not self._layout.shape[1]:
             results = results.select(slice(0, 0))
         arrivals = self._intake.read(results, first_us, ticks)
-        block = Block(arrivals, self._waiting.find(arrivals, first_us, ticks), self._base)
+        overdue = self._waiting.find(arrivals, first_us, ticks)
+        block = Block(arrivals, overdue, self._failing.base, self._slowness.base)
         silent = self._silence.checks(arrivals, first_us, ticks)
         silent[arrivals.tick[arrivals.outcome == Outcome.INCONCLUSIVE]] = True
         busy = silent.copy()
-        busy[block.tick] = True
+        for news in block.news:
+            busy[news.tick] = True
         changed: list[Outage] = []
         for tick in range(ticks):
             now_us = first_us + tick * SECOND_US
             due = self._is_due(now_us)
             if busy[tick] or due:
-                hot = self._hot(block, tick, now_us)
-                if due or silent[tick] or hot.size:
+                hot = [self._hot(sense, *block.news[sense.slow].of(tick), now_us) for sense in self._senses]
+                if due or silent[tick] or any(groups.size for groups in hot):
                     self._catch_up(block, tick, now_us)
                     changed += self._judge(now_us, hot)
         self._catch_up(block, ticks, first_us + (ticks - 1) * SECOND_US)
         return tuple(changed)
 
-    def _hot(self, block: Block, tick: int, now_us: int) -> Index:
-        """The groups that the failures of one second may have made worth a look."""
-        first, last = np.searchsorted(block.tick, (tick, tick + 1))
-        cell, nats = block.cell[first:last], block.nats[first:last]
-        failing = self._book.failing
-        if failing and cell.size:
-            free = ~np.logical_or.reduce([live.rectangle[cell] for live in failing])
+    def _hot(self, sense: Channel, cell: Index, nats: Floats, now_us: int) -> Index:
+        """The groups that the bad news of one second may have made worth a look."""
+        covering = self._book.covering(slow=sense.slow)
+        if covering and cell.size:
+            free = ~np.logical_or.reduce([live.rectangle[cell] for live in covering])
             cell, nats = cell[free], nats[free]
-        return self._gate.add(cell, nats, now_us) if cell.size else cell
+        return sense.gate.add(cell, nats, now_us) if cell.size else cell
 
     def _catch_up(self, block: Block, tick: int, now_us: int) -> None:
         """Enters what has come up to a second as evidence."""
@@ -183,7 +166,7 @@ class Detector:
         now = (overdue.tick > block.upto) & (overdue.tick <= tick)
         short = np.flatnonzero(now & (overdue.until <= tick))
         if short.size:
-            self._base.excuse(overdue.cell[short] // self._layout.shape[1])
+            self._failing.base.excuse(overdue.cell[short] // self._layout.shape[1])
         self._wait(overdue, np.flatnonzero(now & (overdue.until > tick)), now_us)
         block.entered, block.upto = end, tick
 
@@ -193,7 +176,9 @@ class Detector:
         if epoch != self._epoch:
             self._epoch = epoch
             self._clocks.settle()
-            self._base.refresh()
+            self._paces.settle(self._failing.base.frozen_until_us, now_us)
+            for sense in self._senses:
+                sense.base.refresh()
             self._waiting.plan((epoch + 1) * self.epoch_us)
 
     def _is_due(self, now_us: int) -> bool:
@@ -202,37 +187,37 @@ class Detector:
             return True
         return any(live.is_silence or self._book.is_due(live, now_us) for live in self._book.live)
 
-    def _judge(self, now_us: int, hot: Index) -> tuple[Outage, ...]:
-        self._recent.trim(now_us)
+    def _judge(self, now_us: int, hot: list[Index]) -> tuple[Outage, ...]:
         self._judge_silence(now_us)
         if not any(live.outage.scope is Scope.COLLECTOR for live in self._book.live):
-            self._judge_failures(now_us, hot)
+            for sense, groups in zip(self._senses, hot, strict=True):
+                self._judge_sense(sense, now_us, groups)
         return self._book.read_changes()
 
-    def _judge_failures(self, now_us: int, hot: Index) -> None:
-        book = self._book
-        failing = book.failing
-        self._forget_settled()
-        due = self._looks_due(failing, now_us)
+    def _judge_sense(self, sense: Channel, now_us: int, hot: Index) -> None:
+        book, recent = self._book, sense.recent
+        recent.trim(now_us)
+        self._forget_settled(recent)
+        mine = [live for live in book.failing if live.slow == sense.slow]
+        due = self._looks_due(mine, now_us)
         if due or hot.size:
-            masked = np.logical_or.reduce([book.nothing, *(live.rectangle for live in failing)])
-            known = [live.key for live in failing]
-            found = self._explainer.explain(
-                self._recent, now_us, book.nothing if due else masked, known, None if due else hot
-            )
+            covering = [live for live in book.covering(slow=sense.slow) if not due or live not in mine]
+            masked = np.logical_or.reduce([book.nothing, *(live.rectangle for live in covering)])
+            known = [live.key for live in mine]
+            found = sense.explainer.explain(recent, now_us, masked, known, None if due else hot)
             if hot.size:
-                self._gate.settle(hot, found.worth, now_us)
+                sense.gate.settle(hot, found.worth, now_us)
             for cause in found.chosen:
                 book.take(cause, found.lost, now_us)
-        for live in failing:
+        for live in mine:
             if live in book.live and live.since_us <= now_us and (due or book.is_due(live, now_us)):
                 book.age(live, now_us)
 
-    def _forget_settled(self) -> None:
+    def _forget_settled(self, recent: Recent) -> None:
         """Drops failures that an outage's end has settled."""
-        fresh = self._recent.started_us >= self._cells.floor_us[self._recent.cell]
+        fresh = recent.started_us >= self._cells.floor_us[recent.cell]
         if not fresh.all():
-            self._recent.keep(fresh)
+            recent.keep(fresh)
 
     def _looks_due(self, failing: list[Live], now_us: int) -> bool:
         """Whether the open outages are to be weighed anew: often while suspected, seldom later."""
@@ -275,7 +260,7 @@ class Detector:
 
     def _go_dark(self, dark: Dark, now_us: int) -> None:
         layout = self._layout
-        key = (dark.scope.value, dark.subject.kind, dark.subject.id)
+        key = (dark.scope.value, dark.subject.kind, dark.subject.id, "")
         for live in self._book.live:
             if live.key == key:
                 live.silent = np.union1d(live.silent, dark.silent)
@@ -308,21 +293,22 @@ class Detector:
 
     def refit(self, fleet: Fleet) -> None:
         """Goes on with another fleet; what agents and targets have in common keeps its evidence."""
-        old, cells, base, clocks = self._layout, self._cells, self._base, self._clocks
-        silence, recent, book = self._silence, self._recent, self._book
-        self._fit(lay_out(fleet), recent)
+        old, cells, senses, clocks = self._layout, self._cells, self._senses, self._clocks
+        silence, paces, book = self._silence, self._paces, self._book
+        self._fit(lay_out(fleet))
         layout = self._layout
         rows = np.array([old.rows.get(a, -1) for a in layout.agent_ids], np.intp)
         columns = np.array([old.columns.get(t, -1) for t in layout.target_ids], np.intp)
         mine, theirs = common_cells(rows, columns, old.shape[1])
         self._cells.take_over(cells, rows, columns)
-        self._base.take_over(base, mine, theirs)
         self._clocks.take_over(clocks, rows)
         self._silence.take_over(silence, rows)
+        self._paces.take_over(paces, mine, theirs)
         place = np.full(old.shape[0] * old.shape[1], -1, np.intp)
         place[theirs] = mine
-        recent.cell = place[recent.cell]
-        recent.keep(recent.cell >= 0)
+        for sense, before in zip(self._senses, senses, strict=True):
+            sense.base.take_over(before.base, mine, theirs)
+            sense.recent.take_over(before.recent, place)
         self._book.take_over(book, rows, mine, theirs)
 
     def outages(self) -> tuple[Outage, ...]:

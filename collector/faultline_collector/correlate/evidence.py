@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from faultline.outcomes import Outcome
 from faultline_collector.correlate.baselines import Baselines
-from faultline_collector.correlate.cells import AWAITED, LATE, OUTCOME, RETRY_FAILED, RETRY_OK, Cells
+from faultline_collector.correlate.cells import AWAITED, LATE, OUTCOME, RETRY_FAILED, RETRY_OK, SLOW, Cells
 from faultline_collector.correlate.layout import Index
 from faultline_collector.results import Mask
 
@@ -63,7 +63,10 @@ class Block:
 
 
 def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: int, masked: Mask) -> Block:
-    """Sums the evidence of agents x targets; `masked` flat cells and late rounds weigh nothing."""
+    """Sums the evidence of agents x targets; `masked` flat cells and late rounds weigh nothing.
+
+    By baselines of slow rounds, those count as failed and what really failed not at all.
+    """
     cell = (agents[:, None] * cells.targets + targets[None, :]).reshape(-1)
     rounds = cells.rounds[cell]
     started = cells.started_us(cell)
@@ -71,11 +74,13 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
     windows = windows_us(float(steps.min()), float(steps.max()))
     age = np.maximum(now_us - started, 0)
     live = (rounds & OUTCOME != 0) & (rounds & LATE == 0)
+    if base.slow:
+        live &= rounds & OUTCOME == Outcome.OK
     live &= (age <= windows[-1]) & (started >= cells.floor_us[cell][:, None]) & ~masked[cell][:, None]
     at, ring = np.nonzero(live)
     code, age_at = rounds[at, ring], age[at, ring]
     outcome = code & OUTCOME
-    bad = outcome > Outcome.OK
+    bad = code & SLOW != 0 if base.slow else outcome > Outcome.OK
     bins = at * WINDOWS + np.searchsorted(windows, age_at)
     share = _layers(outcome[bad], age_at[bad] / float(steps.max()))
     gain = _focus(outcome[bad], np.log(share / base.layer_share))

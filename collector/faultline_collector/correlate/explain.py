@@ -1,13 +1,16 @@
 """The fewest causes that explain the failures: greedily the best one, then the best of what it leaves."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.causes import (
+    NETWORKS_OF_WIDE,
+    SPEAKS_NATS,
     Cause,
+    Key,
     access_causes,
     access_groups,
     provider_form,
@@ -40,7 +43,7 @@ class Moment:
     now_us: int
     recent: Recent
     masked: Mask
-    known: frozenset[tuple[str, str, str]]
+    known: frozenset[Key]
     bursts: Floats
     news: Index | None
     weighed: dict[Family, list[Cause]] = field(default_factory=dict)
@@ -77,7 +80,7 @@ class Explainer:
         recent: Recent,
         now_us: int,
         masked: Mask,
-        known: Iterable[tuple[str, str, str]] = (),
+        known: Iterable[Key] = (),
         news: Index | None = None,
     ) -> Explanation:
         """Explains the failures that are not masked.
@@ -121,7 +124,7 @@ class Explainer:
             if family not in moment.weighed:
                 moment.weighed[family] = [
                     cause
-                    for cause in self._candidates(family, moment)
+                    for cause in self._heard(family, moment)
                     if cause.score >= self.threshold(cause, moment.known)
                 ]
             for cause in moment.weighed[family]:
@@ -140,7 +143,7 @@ class Explainer:
             "agent": ("agent", layout.agent_ids),
         }
         found = []
-        for _, kind, name in sorted(moment.known):
+        for _, kind, name, _ in sorted(moment.known):
             family, names = words.get(kind, ("", ()))
             if name in names:
                 found.append((family, names.index(name)))
@@ -170,7 +173,7 @@ class Explainer:
     def _cost(self, family: Family) -> float:
         return float(getattr(self._settings.costs, family[0]))
 
-    def threshold(self, cause: Cause, known: frozenset[tuple[str, str, str]]) -> float:
+    def threshold(self, cause: Cause, known: frozenset[Key]) -> float:
         """What a cause must score."""
         if cause.key in known:
             return 0.0
@@ -191,6 +194,20 @@ class Explainer:
     def block(self, agents: Index, targets: Index, now_us: int, masked: Mask) -> Block:
         """The evidence of some agents and targets."""
         return weigh(self._cells, self._base, agents, targets, now_us, masked)
+
+    def _heard(self, family: Family, moment: Moment) -> Iterable[Cause]:
+        """Slowness is told only by several networks, or several agents of one; never by one agent."""
+        for cause in self._candidates(family, moment):
+            if not self._base.slow:
+                yield cause
+            elif cause.scope is not Scope.AGENT and self._several(cause):
+                yield replace(cause, slow=True)
+
+    def _several(self, cause: Cause) -> bool:
+        speaking = cause.agents[cause.voices > SPEAKS_NATS]
+        networks = np.unique(self._layout.network[cause.agents]).size
+        needed = min(NETWORKS_OF_WIDE, networks)
+        return speaking.size > 1 and np.unique(self._layout.network[speaking]).size >= needed
 
     def _candidates(self, family: Family, moment: Moment) -> Iterable[Cause]:
         kind, code = family

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
+from faultline_collector.correlate.causes import Key
 from faultline_collector.correlate.cells import Cells
 from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, RATES, Block, weigh
 from faultline_collector.correlate.layout import Floats, Index, Layout
@@ -56,9 +57,15 @@ class Live:
     silent: Index = field(default_factory=lambda: np.empty(0, np.intp))
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         """What makes two outages the same thing."""
-        return self.outage.scope.value, self.outage.subject.kind, self.outage.subject.id
+        outage = self.outage
+        return outage.scope.value, outage.subject.kind, outage.subject.id, "slow" if self.slow else ""
+
+    @property
+    def slow(self) -> bool:
+        """Whether it is slowness, not failing."""
+        return self.outage.layer == "latency"
 
     def every_us(self, suspected: int, confirmed: int) -> int:
         """So many times in an interval, by whether it is confirmed; once a second at most; microseconds."""

@@ -56,3 +56,10 @@ class Recent:
         self.cell, self.started_us = self.cell[which], self.started_us[which]
         self.until_us, self.outcome = self.until_us[which], self.outcome[which]
         self.slot = self.slot[which]
+
+    def take_over(self, old: "Recent", place: Index) -> None:
+        """Takes over what is remembered; `place` says where each cell of `old` is now, -1 for nowhere."""
+        for name in ("started_us", "until_us", "outcome", "slot"):
+            setattr(self, name, getattr(old, name))
+        self.cell = place[old.cell]
+        self.keep(self.cell >= 0)

@@ -1,0 +1,64 @@
+"""How long each cell's probes usually take: what is much slower than that is slow for this cell.
+
+Medians and spreads follow slowly (a step up or down a round), so that a lasting change of route becomes usual
+within minutes, and a tail of outliers moves nothing.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from faultline_collector.correlate.layout import Floats, Index
+from faultline_collector.results import Int64, Mask
+
+STEP, FIRST_STEP = 0.03, 0.2
+"""How far a median moves with a round, in log time; and in its first rounds."""
+LEARNING = 8
+"""Rounds that a cell learns from before any is called slow."""
+SLOW_LOG, SLOW_SPREADS, SLOW_US = 0.35, 5.0, 15_000.0
+"""Slow is this much more in log time, this many usual deviations, and this many microseconds."""
+
+
+class Paces:
+    """Median and mean deviation of log time per flat cell; what is noted counts from the next `settle` on."""
+
+    def __init__(self, cells: int) -> None:
+        self._median = np.zeros(cells, np.float32)
+        self._spread = np.full(cells, 0.1, np.float32)
+        self._rounds = np.zeros(cells, np.uint8)
+        self._cell: list[Index] = []
+        self._log: list[Floats] = []
+
+    def slow(self, cell: Index, took_us: npt.NDArray[np.int32], well: Mask) -> Mask:
+        """Which of these went well but slowly; what went well is noted."""
+        out = np.zeros(cell.size, bool)
+        at = np.flatnonzero(well & (took_us > 0))
+        cell, took = cell[at], took_us[at]
+        log = np.log(took)
+        usual = self._median[cell]
+        over = log - usual > np.maximum(SLOW_LOG, SLOW_SPREADS * self._spread[cell])
+        out[at[over]] = (took[over] - np.exp(usual[over]) > SLOW_US) & (self._rounds[cell[over]] >= LEARNING)
+        self._cell.append(cell)
+        self._log.append(log)
+        return out
+
+    def settle(self, frozen_until_us: Int64, now_us: int) -> None:
+        """Learns what was noted, except of cells that are frozen."""
+        if not self._cell:
+            return
+        cell, log = np.concatenate(self._cell), np.concatenate(self._log)
+        self._cell.clear()
+        self._log.clear()
+        free = frozen_until_us[cell] < now_us
+        cell, log = cell[free], log[free]
+        new = self._rounds[cell] == 0
+        self._median[cell[new]] = log[new]
+        off = log - self._median[cell]
+        step = np.where(self._rounds[cell] < LEARNING, FIRST_STEP, STEP)
+        self._median[cell] += np.clip(off, -step, step)
+        self._spread[cell] += STEP * np.clip(np.abs(off) - self._spread[cell], -1.0, 1.0)
+        self._rounds[cell] = np.minimum(self._rounds[cell], 254) + 1
+
+    def take_over(self, old: "Paces", mine: Index, theirs: Index) -> None:
+        """Takes over what was learned of common cells."""
+        for name in ("_median", "_spread", "_rounds"):
+            getattr(self, name)[mine] = getattr(old, name)[theirs]
