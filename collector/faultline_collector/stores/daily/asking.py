@@ -15,7 +15,7 @@ from faultline_collector.stores.order import MINUTE_US
 from faultline_collector.stores.places import Place
 from faultline_collector.stores.plan import RAW, Piece
 from faultline_collector.stores.rollups import code_of
-from faultline_collector.stores.summary import Span, Summary, SummaryQuery, empty_summary
+from faultline_collector.stores.summary import OUTCOMES, Span, Summary, SummaryQuery, empty_summary
 
 Found = dict[str, npt.NDArray[Any]]
 
@@ -30,38 +30,38 @@ _CELL_STEP = _STEP.format(at="start_us")
 
 _COUNT_RESULTS = f"""
 WITH minutes AS (
-    SELECT {{keys}}, {_RESULT_STEP}, judged_us // {MINUTE_US} AS minute, {cells.OWN_COUNTS},
+    SELECT {{keys}}{_RESULT_STEP}, judged_us // {MINUTE_US} AS minute, {cells.OWN_COUNTS},
         bool_or({cells.TOLD}) AS told
     FROM {{rows}} GROUP BY ALL
 )
-SELECT grp, site, family, start_us, {_SUMS}, coalesce(sum(
+SELECT {{names}}start_us, {_SUMS}, coalesce(sum(
     least((minute + 1) * {MINUTE_US}, start_us + $step, $until) - greatest(minute * {MINUTE_US}, start_us)
 ) FILTER (told), 0)::BIGINT AS known_us
-FROM minutes GROUP BY grp, site, family, start_us
+FROM minutes GROUP BY ALL
 """  # noqa: S608  our own names and whole numbers
 
 _COUNT_CELLS = f"""
-SELECT {{keys}}, start_us, sum(n_ok)::BIGINT AS n_ok,
+SELECT {{keys}}start_us, sum(n_ok)::BIGINT AS n_ok,
     bit_count(bit_or(bits))::BIGINT * {MINUTE_US} AS known_us
 FROM {{rows}} GROUP BY ALL
 """  # noqa: S608
 
 _IN_STEPS = f"""
-SELECT grp, site, family, {_CELL_STEP}, sum(n_ok)::BIGINT AS n_ok, sum(known_us)::BIGINT AS known_us
+SELECT {{names}}{_CELL_STEP}, sum(n_ok)::BIGINT AS n_ok, sum(known_us)::BIGINT AS known_us
 FROM ({_COUNT_CELLS}) GROUP BY ALL
 """  # noqa: S608
 
 _COUNT_OTHERS = f"""
-SELECT {{keys}}, {_CELL_STEP}, {_OTHER_SUMS} FROM {{rows}} AND {" + ".join(_OTHERS)} > 0 GROUP BY ALL
+SELECT {{keys}}{_CELL_STEP}, {_OTHER_SUMS} FROM {{rows}} AND n_others > 0 GROUP BY ALL
 """  # noqa: S608
 
 _BIN_RESULTS = f"""
-SELECT {{keys}}, {_RESULT_STEP}, {{bin}} AS bin, count(*) AS number
+SELECT {{keys}}{_RESULT_STEP}, {{bin}} AS bin, count(*) AS number
 FROM {{rows}} AND {cells.GOOD} AND {{column}} >= 0 GROUP BY ALL
 """  # noqa: S608
 
 _BIN_CELLS = f"""
-SELECT {{keys}}, {_CELL_STEP}, bin, sum(number)::BIGINT AS number
+SELECT {{keys}}{_CELL_STEP}, bin, sum(number)::BIGINT AS number
 FROM {{rows}} AND timing = $timing GROUP BY ALL
 """  # noqa: S608
 
@@ -101,8 +101,17 @@ class Asking:
         self._state = state
         self._query = query
         self._names = names
+        columns = {"grp": "t.grp", "site": "p.grp"} | (
+            {"family": "r.family::INTEGER"} if query.by_family else {}
+        )
+        self._columns = {name: column for name, column in columns.items() if name not in self._alone()}
         connection.register("target_groups", tables.pairs("grp", names.group))
         connection.register("place_groups", tables.pairs("grp", names.site))
+
+    def _alone(self) -> set[str]:
+        """Keys of which all have the same: to join and to group by them takes half the time for nothing."""
+        groups = {"grp": self._names.group, "site": self._names.site}
+        return {name for name, own in groups.items() if set(own) == {0}}
 
     def piece(self, piece: Piece) -> Summary:
         """What one piece gives."""
@@ -117,6 +126,7 @@ class Asking:
         selected = self._selected("s", "judged_us", span)
         rows = f"{tables.union(days)} r JOIN sources s ON s.key = r.source {selected}"
         counts = self._ask(_COUNT_RESULTS, rows, until=self._query.until_us)
+        counts["outcomes"] = np.stack([counts[name] for name in cells.COUNTS[:-1]], axis=1)
         timing = self._query.timing
         if not any(timing in tables.timings_of(self._connection, day) for day in days):
             return self._summary(counts)
@@ -158,28 +168,36 @@ class Asking:
     def _selected(self, placed: str, at: str, span: Span) -> str:
         families = self._query.families
         among = "" if families is None else f" AND r.family IN ({tables.listed(sorted(families))})"
-        return (
-            "JOIN target_groups t ON t.key = r.target "
-            f"JOIN place_groups p ON p.key = {placed}.place "
-            f"WHERE t.grp >= 0 AND p.grp >= 0 AND {at} >= {span.since_us} AND {at} < {span.until_us}{among}"
-        )
+        joins, conditions = "", f"{at} >= {span.since_us} AND {at} < {span.until_us}{among}"
+        if "grp" in self._columns:
+            joins += "JOIN target_groups t ON t.key = r.target "
+            conditions += " AND t.grp >= 0"
+        if "site" in self._columns:
+            joins += f"JOIN place_groups p ON p.key = {placed}.place "
+            conditions += " AND p.grp >= 0"
+        return f"{joins}WHERE {conditions}"
 
     def _ask(self, asked: str, rows: str, more: dict[str, str] | None = None, **values: int | str) -> Found:
-        family = "r.family" if self._query.by_family else "0"
-        keys = f"t.grp AS grp, p.grp AS site, {family}::INTEGER AS family"
+        keys = "".join(f"{column} AS {name}, " for name, column in self._columns.items())
+        names = "".join(f"{name}, " for name in self._columns)
         values |= {"since": self._query.since_us, "step": self._query.width_us}
-        asked = asked.format(keys=keys, rows=rows, **(more or {}))
+        asked = asked.format(keys=keys, names=names, rows=rows, **(more or {}))
         used = {name: value for name, value in values.items() if f"${name}" in asked}
         found = self._connection.execute(asked, used).fetchnumpy()
+        number = len(found["start_us"])
+        found = {key: np.zeros(number, np.int32) for key in _KEYS if key not in found} | found
         order = np.lexsort([found[key] for key in (*(("bin",) if "bin" in found else ()), *_KEYS[::-1])])
         return {name: column[order] for name, column in found.items()}
 
     def _add_others(self, counts: Found, others: Found) -> None:
         """Adds what is not good, which few cells have: adding it up in all takes as long as all the rest."""
-        rows = _rows_of(counts, others)
-        for name in _OTHERS:
-            counts[name] = np.zeros(len(counts["grp"]), np.int64)
-            counts[name][rows] = others[name]
+        rows, outcomes = _rows_of(counts, others), np.zeros((len(counts["grp"]), OUTCOMES), np.int64)
+        saturated = np.zeros(len(outcomes), np.int64)
+        outcomes[:, 0] = counts["n_ok"]
+        for column, name in enumerate(_OTHERS[:-1], start=1):
+            outcomes[rows, column] = others[name]
+        saturated[rows] = others[_OTHERS[-1]]
+        counts |= {"outcomes": outcomes, "n_saturated": saturated}
 
     def _summary(self, counts: Found, bins: Found | None = None) -> Summary:
         regions = tuple(sorted({site.region for site in self._names.sites}))
@@ -194,7 +212,7 @@ class Asking:
             asn=asn[counts["site"]],
             family=counts["family"].astype(np.int64),
             start_us=counts["start_us"],
-            outcomes=np.stack([counts[name] for name in cells.COUNTS[:-1]], axis=1),
+            outcomes=counts["outcomes"],
             saturated=counts[cells.COUNTS[-1]],
             known_us=counts["known_us"],
             bin_row=empty if bins is None else _rows_of(counts, bins),

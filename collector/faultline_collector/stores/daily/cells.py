@@ -22,7 +22,8 @@ COUNTS = (*(f"n_{outcome.word}" for outcome in Outcome), "n_saturated")
 """The columns of counts: unsaturated results by outcome, then the saturated ones."""
 
 _KEYS = "start_us BIGINT, target INTEGER, place INTEGER, family UTINYINT"
-_COUNTS = ", ".join(f"{name} UINTEGER" for name in COUNTS)
+_STORED = (*COUNTS, "n_others")  # whether a cell has any that are not good is asked of one column
+_COUNTS = ", ".join(f"{name} UINTEGER" for name in _STORED)
 _CELLS = f"CREATE TABLE IF NOT EXISTS {{table}} ({_KEYS}, {_COUNTS}, bits UBIGINT)"
 _BINS = f"CREATE TABLE IF NOT EXISTS {{table}} ({_KEYS}, timing VARCHAR, bin USMALLINT, number UINTEGER)"
 
@@ -31,6 +32,7 @@ OWN_COUNTS = ", ".join(
     [
         *(f"count(*) FILTER (outcome = {o:d} AND NOT {_SATURATED}) AS n_{o.word}" for o in Outcome),
         f"count(*) FILTER ({_SATURATED}) AS n_saturated",
+        f"count(*) FILTER (outcome <> {Outcome.OK:d} OR {_SATURATED}) AS n_others",
     ]
 )
 """SQL that counts rows of results into those columns."""
@@ -112,7 +114,7 @@ def folded_bins(rows: str, width_us: int, timings: Iterable[str]) -> str:
 
 def summed_cells(table: str) -> str:
     """SQL that adds up partial cells, in order of time."""
-    counts = ", ".join(f"sum({name})::UINTEGER AS {name}" for name in COUNTS)
+    counts = ", ".join(f"sum({name})::UINTEGER AS {name}" for name in _STORED)
     return (
         f"SELECT start_us, target, place, family, {counts}, bit_or(bits) AS bits "
         f"FROM {table} GROUP BY ALL ORDER BY start_us, target, place, family"
