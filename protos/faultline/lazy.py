@@ -1,5 +1,8 @@
 """A click group whose commands are imported when they are called, from one table."""
 
+import errno
+import os
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -13,6 +16,17 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, table: Mapping[str, str] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.table = dict(table or {})
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs what is asked for; a full disk is a sentence and exit code 2."""
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            click.echo(f"{error.filename or 'the output'} cannot be written: {error.strerror}", err=True)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+            sys.exit(2)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the table, in its order."""

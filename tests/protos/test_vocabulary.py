@@ -1,5 +1,9 @@
 """What both sides call things, and that the wire calls them the same."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -8,6 +12,8 @@ from faultline.columns import TIMING_NAME, TOTAL, Flag
 from faultline.lazy import LazyGroup
 from faultline.outcomes import WORDS, Outcome
 from faultline.v1 import results_pb2
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_outcomes_are_those_of_the_wire() -> None:
@@ -73,3 +79,13 @@ def test_entry_that_is_no_command_is_ours() -> None:
     """It is found by calling it."""
     with pytest.raises(TypeError, match="is not a command"):
         lazy().get_command(click.Context(lazy()), "bad")
+
+
+def test_a_full_disk_is_a_sentence() -> None:
+    """Exit code 2, and no traceback."""
+    program = "from tests.protos.test_vocabulary import lazy; lazy()(['hello'])"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (2, "the output cannot be written: No space left on device\n")
