@@ -73,6 +73,7 @@ class Spool:
         self._wrecked: tuple[LostRange, ...] = ()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)  # the assignment that it keeps may hold passwords of targets
             self._db = self._open_or_replace()
             self.spool_id = str(self.recall("spool_id"))
             self._next, self._results, self._bytes = self._count()

@@ -221,6 +221,14 @@ def test_good_file_is_not_called_replaced(tmp_path: Path) -> None:
     assert open_spool(tmp_path / "new").replaced == ""
 
 
+def test_nobody_else_reads_the_spool(tmp_path: Path) -> None:
+    """The assignment that it keeps may hold passwords of targets."""
+    spool = open_spool(tmp_path)
+    filled(spool, 1)
+    files = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert files == {"spool.db": 0o600, "spool.db-wal": 0o600, "spool.db.mark": 0o600}
+
+
 def test_two_agents_do_not_share_a_spool(tmp_path: Path) -> None:
     """The second one is told why."""
     spool = open_spool(tmp_path)
