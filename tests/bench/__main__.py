@@ -19,6 +19,7 @@ BENCHES = {
     "agent": "memory of an agent with 1,000 targets",
     "uplinks": "an agent's CPU and bytes a result over gRPC and MQTT",
     "store": "rows a second into DuckDB, query times",
+    "influx": "from the wire into InfluxDB: CPU a result beside influxd's own, sizes, memory",
     "queries": "what every question costs at one and ten million results",
     "ingest": "results a second from wire to stored and correlated; idle streams",
     "verdict": "the labelled worlds: found, right scope, delay; replay speed",
