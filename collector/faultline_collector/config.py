@@ -65,7 +65,7 @@ class RetentionSettings(Settings):
 
     raw: Annotated[Duration, Field(description="single results, in whole days")] = timedelta(days=7)
     rollups: Annotated[
-        Duration, Field(description="counts and percentiles by 5 minutes and by hour, in whole months")
+        Duration, Field(description="counts and percentiles by 5 minutes and by hour, in whole days")
     ] = timedelta(days=400)
 
 

@@ -20,6 +20,7 @@ from faultline_collector.registry import database
 
 MIN_INTERVAL = timedelta(seconds=1)
 MIN_RETENTION = timedelta(days=1)
+DEFAULT_RETENTION = timedelta(days=7)
 DEFAULT_INTERVAL = timedelta(seconds=30)
 COMMON_TARGET_KEYS = frozenset({"id", "kind", "interval", "timeout", "regions", "home_region"})
 """Settings that targets of every kind have; all others are the kind's."""
@@ -186,6 +187,10 @@ def _times(root: Node) -> Iterator[str]:
         kept = retention.duration(name)
         if kept is not None and kept < MIN_RETENTION:
             yield retention.problem(name, f"{retention.text(name)!r} is shorter than 1d")
+    raw, rollups = retention.duration("raw") or DEFAULT_RETENTION, retention.duration("rollups")
+    if rollups is not None and MIN_RETENTION <= rollups < raw:
+        said = f"{retention.text('rollups')!r} is shorter than the {format_duration(raw)} of raw results"
+        yield retention.problem("rollups", said)
 
 
 def _country(root: Node) -> Iterator[str]:
