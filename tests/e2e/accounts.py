@@ -70,20 +70,22 @@ def in_duckdb(file: Path) -> tuple[Sequences, list[ReceivedRange]]:
 
 
 def in_influxdb(url: str, org: str, bucket: str, token: str) -> Sequences:
-    """What a bucket holds, by InfluxDB's own answer."""
+    """What a bucket holds, by InfluxDB's own answer: tables of CSV, each with a line of names before it."""
     rows: dict[Source, list[int]] = {}
     headers = {"Authorization": f"Token {token}", "Content-Type": "application/vnd.flux"}
-    answer = httpx.post(
-        f"{url}/api/v2/query",
-        params={"org": org},
-        headers=headers,
-        content=_SEQUENCES.format(bucket=bucket),
-        timeout=_QUERY_S,
-        trust_env=False,
-    ).raise_for_status()
-    for table in answer.text.split("\r\n\r\n"):
-        for row in csv.DictReader(table.strip().splitlines()):
-            rows.setdefault(Source(row["agent"], row["spool"]), []).append(_sequence(row["_value"]))
+    flux = _SEQUENCES.format(bucket=bucket)
+    with (
+        httpx.Client(headers=headers, timeout=_QUERY_S, trust_env=False) as client,
+        client.stream("POST", f"{url}/api/v2/query", params={"org": org}, content=flux) as answer,
+    ):
+        answer.raise_for_status()
+        names: list[str] = []
+        for words in csv.reader(answer.iter_lines()):
+            if words[1:2] == ["result"]:
+                names = words
+            elif words:
+                row = dict(zip(names, words, strict=True))
+                rows.setdefault(Source(row["agent"], row["spool"]), []).append(_sequence(row["_value"]))
     return rows
 
 
