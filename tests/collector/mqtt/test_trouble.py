@@ -1,6 +1,6 @@
-"""The broker is killed, frozen and stopped under load: every result is stored exactly once."""
+"""The broker is killed, frozen, restarted and replaced under load: every result is stored exactly once."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -36,7 +36,21 @@ async def progress(carried: Carried, sender: Sender, count: int = 50) -> None:
     await eventually(grown)
 
 
-@pytest.mark.parametrize("trouble", ["kill", "stop", "freeze"])
+def replace(broker: Mosquitto) -> None:
+    """All that it had kept is gone."""
+    broker.stop()
+    (broker.folder / "mosquitto.db").unlink()
+
+
+TROUBLES: dict[str, Callable[[Mosquitto], None]] = {
+    "killed": Mosquitto.kill,
+    "restarted": Mosquitto.stop,
+    "replaced": replace,
+    "frozen": Mosquitto.freeze,
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
 async def test_trouble_of_the_broker_loses_nothing_and_doubles_nothing(
     carried: Carried, tmp_path: Path, trouble: str
 ) -> None:
@@ -45,11 +59,11 @@ async def test_trouble_of_the_broker_loses_nothing_and_doubles_nothing(
     async with sender.running():
         for _ in range(2):
             await progress(carried, sender)
-            getattr(broker, trouble)()
+            TROUBLES[trouble](broker)
             await eventually(lambda: carried.broker.problem and sender.pump.link.problem)
             assert carried.broker.problem.startswith(f"broker 127.0.0.1:{broker.plain_port}: ")
             assert sender.pump.link.problem.startswith(f"broker 127.0.0.1:{broker.plain_port}: ")
-            broker.thaw() if trouble == "freeze" else broker.start()
+            broker.thaw() if trouble == "frozen" else broker.start()
             await eventually(lambda: not carried.broker.problem)
         await progress(carried, sender)
     everything = list(range(1, sender.recorded + 1))
