@@ -1,0 +1,10 @@
+// What failing results say, the most frequent first.
+from(bucket: "results")
+    |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+    |> filter(fn: (r) => r._measurement == "results" and r._field == "detail")
+    |> duplicate(column: "_value", as: "detail")
+    |> group(columns: ["service", "detail"])
+    |> count()
+    |> group()
+    |> sort(columns: ["_value"], desc: true)
+    |> limit(n: 50)

@@ -1,0 +1,10 @@
+// The ten targets with the highest median of the total time, in milliseconds.
+from(bucket: "results")
+    |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+    |> filter(fn: (r) => r._measurement == "results" and r._field == "total_us")
+    |> group(columns: ["service", "target"])
+    |> toFloat()
+    |> median()
+    |> map(fn: (r) => ({r with _value: r._value / 1000.0}))
+    |> group()
+    |> top(n: 10)
