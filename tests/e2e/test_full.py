@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 DISK_BYTES = RESERVE_BYTES + 4 * 1024**2
 ROOM_BYTES = 32 * 1024
-SPOOLED = 150
+SPOOLED = 80
 
 
 @pytest.fixture
