@@ -19,8 +19,6 @@ from tests.servers.influxdb import Influxd, influxd_program
 ROWS = [
     Row(i, at_us=i * 1000, received_us=i * 1000 + 1, detail="refused" if i % 3 else "") for i in range(1, 50)
 ]
-    Row(i, at_us=i * 1000, received_us=i * 1000 + 1, detail="refused" if i % 3 else "") for i in range(1, 50)
-]
 
 
 def store_rows(url: str, told: StoreOptions, rows: Sequence[Row]) -> None:
