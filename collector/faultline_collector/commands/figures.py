@@ -1,5 +1,7 @@
 """Figures of history as cells of a table."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from faultline_collector.commands.asking import when, zone
@@ -7,48 +9,54 @@ from faultline_collector.commands.asking import when, zone
 _AXES = ("service", "component", "target", "provider", "region", "network", "family")
 
 
-def availability_columns(by: str, *, utc: bool) -> tuple[str, ...]:
-    """The names above `availability_row`."""
-    names = (*_axes(by), f"start ({zone(utc=utc)})", "ok", "failed", "unknown", "known", "available")
-    over = () if "region" in _axes(by) else ("weighted", "worst")
-    return tuple(_heading(name) for name in (*names, *over))
+Columns = dict[str, Callable[[dict[str, Any]], str]]
+"""What stands in each column, by the name above it."""
 
 
-def availability_row(row: dict[str, Any], by: str, *, utc: bool) -> tuple[str, ...]:
-    """One row of the API; where nothing is known it says so."""
-    cells = (
-        *_key(row, by),
-        when(row["start"], utc=utc),
-        *(str(row[name]) for name in ("ok", "failed", "unknown")),
-        f"{row['coverage']:.0%}",
-        _share(row["availability"]),
-    )
+def availability_columns(by: str, *, stepped: bool, utc: bool, brief: bool) -> Columns:
+    """Columns for rows of availability; `brief` are those that fit a terminal."""
+    counts: Columns = {name.upper(): _figure(name, str) for name in ("ok", "failed", "unknown")}
+    columns = _keys(by, stepped=stepped, utc=utc, brief=brief)
+    columns |= {"FAILED": lambda row: f"{row['failed']} of {row['ok'] + row['failed']}"} if brief else counts
+    columns |= {"KNOWN": _known, "AVAILABLE": _figure("availability", _share)}
     if "region" in _axes(by):
-        return cells
-    worst = "no data" if row["worst"] is None else f"{row['worst']:.3%} {row['worst_region']}"
-    return (*cells, _share(row["weighted"]), worst)
+        return columns
+    return columns | {"WEIGHTED": _figure("weighted", _share), "WORST": _worst("worst", _share)}
 
 
-def latency_columns(by: str, *, utc: bool) -> tuple[str, ...]:
-    """The names above `latency_row`."""
-    names = (*_axes(by), f"start ({zone(utc=utc)})", "good", "known", "p50 ms", "p95 ms", "p99 ms")
-    over = () if "region" in _axes(by) else ("weighted p50", "worst p95")
-    return tuple(_heading(name) for name in (*names, *over))
-
-
-def latency_row(row: dict[str, Any], by: str, *, utc: bool) -> tuple[str, ...]:
-    """One row of the API; where nothing is known it says so."""
-    cells = (
-        *_key(row, by),
-        when(row["start"], utc=utc),
-        str(row["count"]),
-        f"{row['coverage']:.0%}",
-        *(_ms(row[name]) for name in ("p50_ms", "p95_ms", "p99_ms")),
-    )
+def latency_columns(by: str, *, stepped: bool, utc: bool, brief: bool) -> Columns:
+    """Columns for rows of latency; `brief` are those that fit a terminal."""
+    columns = _keys(by, stepped=stepped, utc=utc, brief=brief)
+    columns |= {"KNOWN": _known} if brief else {"GOOD": _figure("count", str), "KNOWN": _known}
+    columns |= {f"P{n} MS": _figure(f"p{n}_ms", _ms) for n in (50, 95, 99)}
     if "region" in _axes(by):
-        return cells
-    worst = "no data" if row["worst_p95_ms"] is None else f"{_ms(row['worst_p95_ms'])} {row['worst_region']}"
-    return (*cells, _ms(row["weighted_p50_ms"]), worst)
+        return columns
+    weighted: Columns = {} if brief else {"WEIGHTED P50": _figure("weighted_p50_ms", _ms)}
+    return columns | weighted | {"WORST P95": _worst("worst_p95_ms", _ms)}
+
+
+def _keys(by: str, *, stepped: bool, utc: bool, brief: bool) -> Columns:
+    columns: Columns = {axis.upper(): _figure(axis, partial(_word, axis)) for axis in _axes(by)}
+    if brief and "component" in _axes(by):
+        del columns["SERVICE"]
+        columns = {"COMPONENT": lambda row: f"{row['service']}/{row['component']}"} | {
+            name: column for name, column in columns.items() if name != "COMPONENT"
+        }
+    if stepped or not brief:
+        columns[f"START ({zone(utc=utc)})"] = lambda row: when(row["start"], utc=utc)
+    return columns
+
+
+def _figure(name: str, write: Callable[[Any], str]) -> Callable[[dict[str, Any]], str]:
+    return lambda row: write(row[name])
+
+
+def _known(row: dict[str, Any]) -> str:
+    return f"{row['coverage']:.0%}"
+
+
+def _worst(name: str, write: Callable[[float | None], str]) -> Callable[[dict[str, Any]], str]:
+    return lambda row: write(row[name]) + (f" {row['worst_region']}" if row["worst_region"] else "")
 
 
 def _axes(by: str) -> tuple[str, ...]:
@@ -57,21 +65,12 @@ def _axes(by: str) -> tuple[str, ...]:
     return tuple(axis for axis in _AXES if axis in asked)
 
 
-def _key(row: dict[str, Any], by: str) -> tuple[str, ...]:
-    return tuple(_word(axis, row[axis]) for axis in _axes(by))
-
-
 def _word(axis: str, value: str | int | None) -> str:
     if axis == "network" and value:
         return f"AS{value}"
     if axis == "family":
         return f"IPv{value}" if value else ""
     return str(value or "none")
-
-
-def _heading(name: str) -> str:
-    word, space, zoned = name.partition(" (")
-    return word.upper() + space + zoned
 
 
 def _share(share: float | None) -> str:

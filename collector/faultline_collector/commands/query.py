@@ -19,12 +19,7 @@ from faultline_collector.commands.asking import (
     when,
     zone,
 )
-from faultline_collector.commands.figures import (
-    availability_columns,
-    availability_row,
-    latency_columns,
-    latency_row,
-)
+from faultline_collector.commands.figures import Columns, availability_columns, latency_columns
 from faultline_collector.commands.tables import on_terminal, print_json, print_wrapped, show
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -84,9 +79,9 @@ def availability(url: str, as_json: bool, utc: bool, **asked: str | None) -> Non
     if as_json:
         _print_all(answer["rows"])
         return
-    by = str(asked["by"])
-    rows = (availability_row(row, by, utc=utc) for row in answer["rows"])
-    show(availability_columns(by, utc=utc), rows, empty="Nothing is probed.")
+    stepped = asked["step"] is not None
+    columns = availability_columns(str(asked["by"]), stepped=stepped, utc=utc, brief=on_terminal())
+    _show_rows(columns, answer["rows"])
     _print_notes(answer["notes"])
 
 
@@ -107,9 +102,9 @@ def latency(url: str, as_json: bool, utc: bool, **asked: str | None) -> None:
     if as_json:
         _print_all(answer["rows"])
         return
-    by = str(asked["by"])
-    rows = (latency_row(row, by, utc=utc) for row in answer["rows"])
-    show(latency_columns(by, utc=utc), rows, empty="Nothing is probed.")
+    stepped = asked["step"] is not None
+    columns = latency_columns(str(asked["by"]), stepped=stepped, utc=utc, brief=on_terminal())
+    _show_rows(columns, answer["rows"])
     _print_notes([*answer["notes"], f"percentiles are within {answer['error']:.1%} of the timing"])
 
 
@@ -140,6 +135,11 @@ def results(url: str, as_json: bool, as_csv: bool, utc: bool, **asked: str | int
 def _answer(url: str, question: str, **asked: str | None) -> dict[str, Any]:
     with asking(url) as client, waiting(f"asking for {question}"):
         return client.get(question, **given(**asked))
+
+
+def _show_rows(columns: Columns, rows: Iterable[dict[str, Any]]) -> None:
+    cells = (tuple(write(row) for write in columns.values()) for row in rows)
+    show(tuple(columns), cells, empty="Nothing is probed.")
 
 
 def _print_all(rows: Iterable[dict[str, Any]]) -> None:

@@ -169,6 +169,38 @@ def test_availability_comes_in_steps_and_as_json(served: Served, faultline: Faul
     assert [(row["start"][11:16], row["availability"]) for row in rows] == [("07:00", None), ("07:30", None)]
 
 
+def test_rows_of_several_regions_show_the_worst_and_the_weighted(
+    served: Served, faultline: Faultline
+) -> None:
+    """Beside the mean; a network and a family are written as people know them."""
+    served.world.keep(results(OK, HTTP), results(OK, OK, agent="us-1"))
+    served.publish()
+    asked = ("--service", "twitter", "--by", "network,family", "--utc")
+    rows = cells(faultline("query", "availability", *asked).stdout)
+    assert rows[0][:3] == ["NETWORK", "FAMILY", "START (UTC)"]
+    assert [(*row[:2], *row[-3:]) for row in rows[1:]] == [
+        ("AS7018", "IPv4", "100.000%", "100.000%", "100.000% us-west"),
+        ("AS55836", "IPv4", "50.000%", "50.000%", "50.000% in-west"),
+    ]
+
+
+def test_latency_has_percentiles_and_no_data_where_there_is_none(
+    served: Served, faultline: Faultline
+) -> None:
+    """Of good results only; in JSON with the worst region."""
+    served.world.keep(results(OK, OK, HTTP))
+    served.publish()
+    rows = cells(faultline("query", "latency", "--service", "twitter", "--utc").stdout)
+    assert rows[0] == ["SERVICE", "REGION", "START (UTC)", "GOOD", "KNOWN", "P50 MS", "P95 MS", "P99 MS"]
+    assert [row[3:] for row in rows[1:]] == [
+        ["0", "0%", "no data", "no data", "no data"],
+        ["2", "2%", "1.5", "1.5", "1.5"],
+        ["0", "0%", "no data", "no data", "no data"],
+    ]
+    (row,) = lines(faultline("query", "latency", "--service", "twitter", "--by", "service", "--json").stdout)
+    assert (row["count"], row["worst_region"], row["region"]) == (2, "in-west", None)
+
+
 def test_results_come_as_lines_json_or_csv(served: Served, faultline: Faultline) -> None:
     """Newest first, at most as many as asked."""
     served.world.keep(results(OK, HTTP))
@@ -203,6 +235,8 @@ def test_timings_that_a_kind_brings_are_in_the_csv_too(served: Served, faultline
     [
         (("query", "results", "--target", "x"), "target: 'x' is not known; known are bank-web, rail-web"),
         (("query", "availability", "--step", "1"), "step: '1' is not a duration like 500ms, 30s, 5m"),
+        (("query", "latency", "--by", "colour"), "by: 'colour' is not one of service, component, target"),
+        (("query", "latency", "--provider", "x"), "provider: 'x' is not known; known are edgeline"),
         (("outages", "nope"), "there is no outage 'nope'"),
         (("outages", "--since", "x"), "since: 'x' is not a time like 2026-01-31T12:00:00Z"),
     ],
@@ -231,6 +265,8 @@ COMMANDS = [
     ("agents",),
     ("query", "results"),
     ("query", "availability"),
+    ("query", "latency"),
+    ("export", "results", "-o", "x.csv"),
 ]
 
 

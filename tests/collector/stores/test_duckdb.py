@@ -119,12 +119,14 @@ def test_foreign_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
     ("url", "sentence"),
     [
         (
-            "influxdb://x",
-            "'influxdb://x' is not the URL of a store, which begins with duckdb:// or memory://",
+            "postgres://x",
+            "'postgres://x' is not the URL of a store, which begins with "
+            "duckdb:// or influxdb:// or influxdbs:// or memory://",
         ),
         (
             "results.duckdb",
-            "'results.duckdb' is not the URL of a store, which begins with duckdb:// or memory://",
+            "'results.duckdb' is not the URL of a store, which begins with "
+            "duckdb:// or influxdb:// or influxdbs:// or memory://",
         ),
         ("duckdb://", "duckdb:// names no file; duckdb:///var/lib/faultline/results.duckdb does"),
         ("memory://x", "memory:// takes nothing behind it, not 'x'"),
