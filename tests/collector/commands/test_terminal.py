@@ -17,7 +17,7 @@ SHOWN = {
     ("agents",): ["AGENT", "us-1", "live", "55836"],
     ("query", "results"): ["STARTED (IST)", "twitter-web", "http", "503"],
     ("query", "availability", "--service", "twitter"): ["50.000%", "no data", "in-west"],
-    ("query", "availability", "--by", "component"): ["WEIGHTED", "50.000% in-west", "twitter/login", "1 of 2"],
+    ("query", "availability", "--by", "component"): ["WEIGHTED", "50.000% in-west", "1 of 2"],
     ("query", "latency", "--by", "service,network"): ["AS55836", "1.5 in-west", "P95 MS", "within 1.6% of"],
     ("query", "latency", "--step", "30m", "--service", "twitter"): ["twitter", "P50 MS", "1.5"],
 }
