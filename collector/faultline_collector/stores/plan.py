@@ -35,9 +35,9 @@ def plan(
 ) -> Plan:
     """How to answer, where all results are kept from `raw_from_us` on and roll-ups from `rollups_from_us` on.
 
-    Both are whole days, as is `hours_until_us`, from where on there are no roll-ups of an hour. Where there are
-    results nothing is rounded: roll-ups are taken for whole cells within one step only. Where there are none, a
-    cell counts in the step in which it begins.
+    Both are whole days, as is `hours_until_us`, from where on there are no roll-ups of an hour. Where there
+    are results nothing is rounded: roll-ups are taken for whole cells within one step only. Where there are
+    none, a cell counts in the step in which it begins.
     """
     since_us = max(query.since_us, rollups_from_us)
     middle_us = min(max(since_us, raw_from_us), query.until_us)
