@@ -21,6 +21,10 @@ if [ ${#missing[@]} -gt 0 ]; then
   exit 2
 fi
 
+# rustup's toolchains lie beside the home that it was installed in, which need not be this user's.
+toolchains=$(dirname "$(dirname "$(dirname "$(command -v cargo)")")")/.rustup
+[ -n "${RUSTUP_HOME:-}" ] || [ -d "$HOME/.rustup" ] || [ ! -d "$toolchains" ] || export RUSTUP_HOME="$toolchains"
+
 mkdir -p "$cache"
 exec 9>"$cache/influxd.lock"
 ! command -v flock >/dev/null || flock -n 9 || { echo "influxd $version: another build is under way, waiting" >&2; flock 9; }
