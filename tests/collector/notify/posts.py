@@ -80,7 +80,7 @@ class Post:
         return [d.fate.value for d in self.outbox.deliveries()[::-1]]
 
 
-async def until(true: Callable[[], bool], seconds: float = 40) -> None:
+async def until(true: Callable[[], bool], seconds: float = 55) -> None:
     """Waits until something is true; fails after a while."""
     end = time.monotonic() + seconds
     while not true():
