@@ -100,17 +100,18 @@ async def test_collector_that_does_not_answer_is_given_up(
 
 async def test_broker_that_freezes_is_found_out(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither sending nor connecting waits for ever; when it goes on, so does the agent."""
-    monkeypatch.setattr(module, "TIMEOUT_S", 0.5)  # the reason for patching: a constant of time
     async with mqtt_end(broker) as end:
         uplink = end.uplink
         session = await uplink.connect(hello())
         broker.freeze()
+        monkeypatch.setattr(module, "TIMEOUT_S", 0.5)  # the reason for patching: a constant of time
         with pytest.raises(UplinkError, match=r"no answer within 0\.5 s"):
             await session.send_heartbeat(heartbeat())
         await session.close()
         said = (f"broker 127.0.0.1:{broker.plain_port}: no answer within 0.5 s", False)
         assert await refusal(uplink) == said
         broker.thaw()
+        monkeypatch.setattr(module, "TIMEOUT_S", 30.0)
         again = await uplink.connect(hello())
         await again.close()
         await uplink.close()
