@@ -319,7 +319,7 @@ def access_causes(
     voice = leaked(beyond(ratio, np.maximum(own, bad_minute), settings.access_cap_nats))
     lonely = leaked(beyond(ratio, bad_minute, MOST_NATS))
     fits = leaked(ratio)
-    single = _narrower(layout, block)
+    unbounded, single = _mixed(ratio), _narrower(layout, block)
     for group in groups:
         one = group.name == "agent"
         heard = (lonely if one else voice)[group.rows].sum(axis=0) - penalties(settings.costs.part_of_group)
@@ -330,9 +330,10 @@ def access_causes(
         cost = float(getattr(settings.costs, group.name))
         fit = float((fits[group.rows].sum(axis=0) - penalties(settings.costs.part_of_group)).max())
         narrower = float(single[:, group.rows].sum(axis=1).max())
+        wider = float(unbounded[group.rows].sum(axis=0).max())
         if (
             heard[at] > cost
-            and fit > narrower + ONE_OF_MANY
+            and wider > narrower + ONE_OF_MANY
             and _services_fail(layout, block, group.rows, window)
         ):
             yield Cause(
@@ -352,6 +353,12 @@ def access_causes(
             )
 
 
+def _mixed(part: Floats) -> Floats:
+    """As `leaked`, however much an agent says."""
+    out: Floats = np.logaddexp(np.log1p(-LEAKS), np.log(LEAKS) + part[..., None])
+    return out
+
+
 def _narrower(layout: Layout, block: Block) -> Floats:
     """How well one service, or one provider, that fails alone explains each agent: [those, agents, ...]."""
     every = np.arange(block.targets.size)
@@ -359,7 +366,7 @@ def _narrower(layout: Layout, block: Block) -> Floats:
     sets = [every[service == code] for code in np.unique(service)]
     sets += [every[provider == code] for code in np.unique(provider[provider >= 0])]
     some = [columns for columns in sets if columns.size < every.size]
-    return np.stack([leaked(block.ratio(columns)) for columns in some or [every[:0]]])
+    return np.stack([_mixed(block.ratio(columns)) for columns in some or [every[:0]]])
 
 
 def _services_fail(layout: Layout, block: Block, rows: Index, window: int) -> bool:

@@ -77,7 +77,8 @@ def test_greedy_is_as_good_as_enumeration(fault: Fault, lasting_s: int) -> None:
     """What the screen and the greedy choice find explains what the best one or two causes do, to two nats."""
     world = World(FLEET).run(25).run(lasting_s, fault)
     now_us = world.now_us
-    explainer, recent = world.detector._explainer, world.detector._recent
+    failing = world.detector._senses[0]
+    explainer, recent = failing.explainer, failing.recent
     nothing = np.zeros(LAYOUT.shape[0] * LAYOUT.shape[1], bool)
     chosen = explainer.explain(recent, now_us, nothing).chosen
     assert sum(cause.rank for cause in chosen) >= best_pair(explainer, recent, now_us) - 2.0
