@@ -50,15 +50,24 @@ queries = st.builds(
     newest_first=st.booleans(),
     limit=st.integers(0, 4),
 )
+windows = st.lists(times, min_size=2, max_size=2, unique=True).map(sorted) | st.just(
+    [-4 * DAY_US, 4 * DAY_US]
+)
+everyone = st.just(None)
 questions = st.builds(
-    SummaryQuery,
-    since_us=times.map(lambda at: NOON_US + at),
-    until_us=times.map(lambda at: NOON_US + at),
+    lambda window, **more: SummaryQuery(NOON_US + window[0], NOON_US + window[1], **more),
+    windows,
     step_us=st.sampled_from((0, 60 * SECOND_US, 300 * SECOND_US, 7 * SECOND_US + 1, DAY_US)),
-    target_groups=st.dictionaries(st.sampled_from((*TARGETS, "nothing")), st.sampled_from(("x", "y"))),
-    regions=st.none() | st.frozensets(st.sampled_from(("in", "us", "nowhere"))),
-    asns=st.none() | st.frozensets(st.sampled_from((9829, 55836, 1))),
-    families=st.none() | st.frozensets(st.sampled_from((0, 4, 6))),
+    target_groups=st.sampled_from(
+        (
+            {"web": "x", "login": "y", "bank": "x"},
+            dict.fromkeys(TARGETS, "all"),
+            {"bank": "z", "nothing": "y"},
+        )
+    ),
+    regions=everyone | st.frozensets(st.sampled_from(("in", "us", "nowhere")), min_size=1),
+    asns=everyone | st.frozensets(st.sampled_from((9829, 55836, 1)), min_size=1),
+    families=everyone | st.frozensets(st.sampled_from((0, 4, 6)), min_size=1),
     by_region=st.booleans(),
     by_network=st.booleans(),
     by_family=st.booleans(),
@@ -78,10 +87,11 @@ class Aged(NamedTuple):
     raw_before_us: int
 
 
-steps = st.lists(
-    st.builds(Stored, st.lists(rows, max_size=12, unique_by=lambda r: (r.source, r.sequence)))
-    | st.builds(Aged, times),
-    max_size=7,
+stored = st.builds(
+    Stored, st.lists(rows, min_size=3, max_size=12, unique_by=lambda r: (r.source, r.sequence))
+)
+steps = st.tuples(stored, st.lists(stored | st.builds(Aged, times), max_size=5)).map(
+    lambda life: [life[0], *life[1]]
 )
 
 
