@@ -75,6 +75,9 @@ class InfluxdbSettings(Settings):
     token_file: Annotated[
         Path | None, Field(description="holds the token; none: FAULTLINE_INFLUXDB_TOKEN does")
     ] = None
+    authorities: Annotated[
+        Path | None, Field(description="PEM, who vouches for a server of influxdbs://; none: the system's")
+    ] = None
     outbox: Annotated[
         Path | None,
         Field(description="folder of results on their way to InfluxDB; none: beside the registry's file"),
@@ -176,7 +179,8 @@ class CollectorConfig(Settings):
     def store_options(self) -> StoreOptions:
         """What the store is told beside its URL."""
         own = self.influxdb
-        return StoreOptions(own.token_file, own.outbox or _beside(self.registry), own.outbox_bytes)
+        outbox = own.outbox or _beside(self.registry)
+        return StoreOptions(own.token_file, outbox, own.outbox_bytes, own.authorities)
 
     def fleet(self) -> Fleet:
         """What the file says of the fleet: everything but the agents, which live in the registry."""

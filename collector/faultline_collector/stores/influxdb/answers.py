@@ -33,6 +33,11 @@ class Answer:
     wait_s: float | None = None
 
     @property
+    def is_slow(self) -> bool:
+        """Whether fewer lines at once may help."""
+        return self.kind in (Kind.LATER, Kind.AWAY) and "time" in self.why
+
+    @property
     def settles(self) -> bool:
         """Whether it says something of these lines, and not of the server."""
         return self.kind in (Kind.TAKEN, Kind.PARTIAL, Kind.MALFORMED, Kind.TOO_LARGE)

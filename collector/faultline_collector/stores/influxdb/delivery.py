@@ -1,9 +1,12 @@
 """Lines to InfluxDB until every one is stored or known to be refused for good."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from faultline_collector.stores.influxdb.answers import Answer, Kind, reason_of
 from faultline_collector.stores.influxdb.deadletters import DeadLetters
+
+MOST_LINES = 10_000
+"""Of one request."""
 
 MOST_TRIES = 200
 """Requests that a search for refused lines may take; what is then not found is only counted."""
@@ -23,15 +26,26 @@ class Delivery:
     Lines may be sent several times: the same line lands on the same point.
     """
 
-    def __init__(self, write: Callable[[bytes], Answer], letters: DeadLetters) -> None:
+    def __init__(
+        self, write: Callable[[bytes], Answer], letters: DeadLetters, most_lines: int = MOST_LINES
+    ) -> None:
         self._write = write
         self._letters = letters
+        self._most_lines = most_lines
         self._tries = MOST_TRIES
 
     def send(self, body: bytes) -> None:
         """Raises NotDelivered when any of it has to be sent again; it is safe to send all of it again."""
-        if body:
-            self._settle(body, self._try(body))
+        for part in self._parts(body):
+            self._settle(part, self._try(part))
+
+    def _parts(self, body: bytes) -> Iterator[bytes]:
+        if body.count(b"\n") <= self._most_lines:
+            yield from (body,) if body else ()
+            return
+        lines = body.splitlines(keepends=True)
+        for start in range(0, len(lines), self._most_lines):
+            yield b"".join(lines[start : start + self._most_lines])
 
     def _try(self, body: bytes) -> Answer:
         self._tries -= 1

@@ -11,7 +11,7 @@ import structlog
 from faultline.backoff import Backoff
 from faultline_collector.stores.influxdb.answers import Answer, Kind
 from faultline_collector.stores.influxdb.deadletters import DeadLetters
-from faultline_collector.stores.influxdb.delivery import Delivery, NotDelivered
+from faultline_collector.stores.influxdb.delivery import MOST_LINES, Delivery, NotDelivered
 from faultline_collector.stores.influxdb.entries import Entry
 from faultline_collector.stores.influxdb.lines import result_lines
 from faultline_collector.stores.influxdb.outbox import Item, Outbox
@@ -41,7 +41,7 @@ class Sender:
     """One thread begins with the newest entries, one with the oldest.
 
     So a store that was away catches up without holding up what comes in: half of its strength is for the
-    backlog, and what is new waits behind none of it.
+    backlog, and what is new waits behind none of it. A server that is slow is sent less at once.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Sender:
         self._closing = Event()
         self._trouble: Trouble | None = None
         self._failures = 0
+        self._most_lines = MOST_LINES
         self._rest_until_s = 0.0
         self._threads = [
             Thread(target=self._run, args=(lane,), name=f"influxdb-{lane}", daemon=True) for lane in _LANES
@@ -107,7 +108,8 @@ class Sender:
         """Settles the items, or gives them back and rests; a bug must not end the thread unseen."""
         try:
             entries = [entry for item in items if (entry := self._outbox.read(item)) is not None]
-            Delivery(self._write, self._letters).send(b"".join(lines_of(entries)))
+            body = b"".join(lines_of(entries))
+            Delivery(self._write, self._letters, self._most_lines).send(body)
         except NotDelivered as error:
             self._outbox.release(items)
             self._rest(error.answer)
@@ -130,6 +132,8 @@ class Sender:
             since_us = self._trouble.since_us if self._trouble else time.time_ns() // 1000
             self._trouble = Trouble(answer.why, since_us)
             self._failures += 1
+            if answer.is_slow:
+                self._most_lines = max(_FEWEST_LINES, self._most_lines // 2)
             delay_s = self._backoff.delay_s(self._failures, self._random)
             self._rest_until_s = time.monotonic() + max(delay_s, min(answer.wait_s or 0.0, _MOST_WAIT_S))
 
@@ -138,10 +142,12 @@ class Sender:
             if self._trouble is not None:
                 _log.info("InfluxDB takes results again", url=self._server.address.url)
             self._trouble = None
+            self._most_lines = min(MOST_LINES, self._most_lines * 2)
             self._rest_until_s = 0.0
 
 
 _MOST_WAIT_S = 300.0
+_FEWEST_LINES = 500
 
 
 def lines_of(entries: Sequence[Entry]) -> list[bytes]:

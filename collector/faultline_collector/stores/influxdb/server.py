@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from influxdb_client import Dialect, InfluxDBClient
@@ -41,11 +42,13 @@ class Server:
         address: Address,
         token: Callable[[], str],
         *,
+        authorities: Path | None = None,
         write_deadline_s: float = WRITE_DEADLINE_S,
         query_deadline_s: float = QUERY_DEADLINE_S,
     ) -> None:
         self.address = address
         self._token = token
+        self._authorities = authorities
         self._write_timeout = _milliseconds(write_deadline_s)
         self._query_timeout = _milliseconds(query_deadline_s)
         self._far = not _is_near(address.host)
@@ -105,7 +108,12 @@ class Server:
 
     def _connect(self) -> InfluxDBClient:
         return InfluxDBClient(
-            self.address.url, self._token(), org=self.address.org, timeout=self._query_timeout, retries=False
+            self.address.url,
+            self._token(),
+            org=self.address.org,
+            timeout=self._query_timeout,
+            retries=False,
+            ssl_ca_cert=str(self._authorities) if self._authorities else None,
         )
 
 
@@ -121,7 +129,9 @@ def _milliseconds(deadline_s: float) -> tuple[int, int]:
 
 
 def _answer(error: ApiException) -> Answer:
-    return answer_of(error.status or 0, _message(error.body), dict(error.headers or {}), datetime.now(UTC))
+    if not error.status:  # influxdb-client's way of telling that TLS has failed
+        return Answer(Kind.AWAY, f"does not speak TLS as it should ({' '.join(str(error.reason).split())})")
+    return answer_of(error.status, _message(error.body), dict(error.headers or {}), datetime.now(UTC))
 
 
 def _message(body: Any) -> str:

@@ -5,6 +5,7 @@ answers do not depend on how far InfluxDB is behind.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Lock
@@ -133,8 +134,18 @@ class InfluxdbStore:
     def _keep(self, entry: Entry) -> None:
         """Makes an entry durable, with the transitions that wait."""
         transitions = self._transitions.waiting()
-        self._outbox.append(replace(entry, lines=transition_lines(transitions)))
+        try:
+            self._outbox.append(replace(entry, lines=transition_lines(transitions)))
+        except StoreError:
+            self._make_room()
+            raise
         self._transitions.written(transitions)
+
+    def _make_room(self) -> None:
+        """Folds what InfluxDB has, so that its files can go before the next upkeep."""
+        if self._sender.trouble is None:
+            with suppress(StoreError):
+                self._folding.step()
 
     def _learn(self, timings: set[str]) -> None:
         if not timings <= self._timings:
@@ -172,7 +183,7 @@ def open_influxdbs(place: str, options: StoreOptions) -> InfluxdbStore:
 
 
 def _open(address: Address, options: StoreOptions) -> InfluxdbStore:
-    server = Server(address, lambda: read_token(options.token_file))
+    server = Server(address, lambda: read_token(options.token_file), authorities=options.authorities)
     folder = options.outbox
     outbox = Outbox(folder, Bounds(most_bytes=options.outbox_bytes))
     return InfluxdbStore(server, outbox, DeadLetters(folder / "refused.jsonl"))

@@ -146,3 +146,20 @@ def test_answers_are_read_as_they_are_meant() -> None:
 
 def _now_us() -> int:
     return int(datetime.now(UTC).timestamp() * 1_000_000)
+
+
+def test_a_slow_server_is_sent_less_at_once(opens: Opens) -> None:
+    """A request that times out there would time out again; smaller ones get through."""
+    slow: tuple[int, dict[str, str], bytes] = (
+        500,
+        {},
+        b'{"code":"internal error","message":"unexpected error writing points: timeout"}',
+    )
+    with scripted() as script:
+        script.answers = [slow] * 3
+        store = opens(script.url)
+        put(store, [Row(i, at_us=i) for i in range(1, 9001)])
+        until(lambda: drained(store))
+        assert max(body.count(b"\n") for body in script.bodies) <= 2500
+        assert sum(body.count(b"\n") for body in script.bodies) == 9000
+        store.close()
