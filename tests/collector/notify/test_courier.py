@@ -1,5 +1,7 @@
 """The courier between an outbox and real receivers."""
 
+from datetime import timedelta
+
 import pytest
 
 from faultline_collector.notify.fate import Fate
@@ -27,7 +29,10 @@ async def test_what_was_not_taken_is_tried_again_under_the_same_id(post: Post, t
 async def test_a_receiver_that_hangs_holds_up_nobody_else(post: Post) -> None:
     """Each try has a deadline, and receivers have nothing to do with each other."""
     with receiving(HANG) as hanging, receiving(TAKE) as quick:
-        post.tell(hanging, quick, timeout="200ms")
+        post.tell(hanging, quick)
+        impatient = post.settings.receivers[0].model_copy(update={"timeout": timedelta(milliseconds=200)})
+        receivers = (impatient, post.settings.receivers[1])
+        post.settings = post.settings.model_copy(update={"receivers": receivers})
         for i in range(6):
             post.keep(*life(f"o-{i}"))
         async with post.courier():

@@ -23,11 +23,11 @@ from tests.collector.notify.receivers import REFUSE, RESET, TAKE, Receiver, rece
 from tests.collector.notify.worlds import FLEET, life
 from tests.collector.notify.worlds import settings as notify_settings
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 OUTAGES = 20
 
 
-def until(true: Callable[[], bool], seconds: float = 100) -> None:
+def until(true: Callable[[], bool], seconds: float = 180) -> None:
     """Waits until something is true; fails after a while."""
     end = time.monotonic() + seconds
     while not true():
