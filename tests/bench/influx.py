@@ -5,8 +5,9 @@ CPU counts all threads, for InfluxDB everything until influxd has answered. Roll
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -37,40 +38,48 @@ FLEET = Fleet(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """CPU a result in microseconds: ours and influxd's, until stored and for roll-ups; results a second."""
+
+    ours_us: float
+    theirs_us: float
+    fold_us: float
+    theirs_fold_us: float
+    rate: float
+
+
 def run() -> list[Row]:
     """Both in one run; a minute or two."""
     program = influxd_program()
     with TemporaryDirectory(prefix="faultline-bench-") as folder:
         place = Path(folder)
         groups = _groups()
-        duckdb_us, duckdb_fold_us, _ = _filled(open_store(f"duckdb://{place}/results.duckdb"), groups)
+        duckdb = _filled(open_store(f"duckdb://{place}/results.duckdb"), groups, lambda: 0.0)
         with _running(program, place / "influxd") as influxd:
             process = psutil.Process(influxd.pid)
             rest_mb = process.memory_info().rss / 1e6
-            store = _opened(influxd, place)
-            used = sum(process.cpu_times()[:2])
-            ours_us, fold_us, took_s = _filled(store, groups)
-            theirs_us = (sum(process.cpu_times()[:2]) - used) / NUMBER * 1e6
+            influx = _filled(_opened(influxd, place), groups, lambda: sum(process.cpu_times()[:2]))
             grown_mb = process.memory_info().rss / 1e6 - rest_mb
             disk = sum(file.stat().st_size for file in (place / "influxd").rglob("*") if file.is_file())
     return [
-        _beside("cpu", duckdb_us, "us/result, duckdb"),
-        _beside("cpu", ours_us, "us/result, influxdb", "influxd", theirs_us),
-        _beside("per_core", 1e6 / duckdb_us, "results/CPU-s, duckdb"),
-        _beside("per_core", 1e6 / ours_us, "results/CPU-s, influxdb", "influxd", 1e6 / theirs_us),
-        _beside("drained", NUMBER / took_s, "results/s, influxdb"),
-        _beside("fold", duckdb_fold_us, "us/result, duckdb"),
-        _beside("fold", fold_us, "us/result, influxdb"),
-        _beside("disk", disk / NUMBER, "bytes/result, influxdb with roll-ups and write-ahead log"),
-        _beside("memory", rest_mb, "MB of influxd at rest"),
-        _beside("memory", grown_mb * 1e3 / (AGENTS * len(IDS)), "kB of influxd a series, caches included"),
+        _row("duckdb.cpu", duckdb.ours_us, "us/result"),
+        _row("influxdb.cpu", influx.ours_us, "us/result", influx.theirs_us),
+        _row("duckdb.per_core", 1e6 / duckdb.ours_us, "results/CPU-s"),
+        _row("influxdb.per_core", 1e6 / influx.ours_us, "results/CPU-s", 1e6 / influx.theirs_us),
+        _row("influxdb.rate", influx.rate, "results/s"),
+        _row("duckdb.fold", duckdb.fold_us, "us/result"),
+        _row("influxdb.fold", influx.fold_us, "us/result", influx.theirs_fold_us),
+        _row("influxdb.disk", disk / NUMBER, "bytes/result, with roll-ups and write-ahead log"),
+        _row("influxdb.rest", rest_mb, "MB of influxd at rest"),
+        _row("influxdb.series", grown_mb * 1e3 / (AGENTS * len(IDS)), "kB of influxd a pair, with roll-ups"),
     ]
 
 
-def _beside(name: str, value: float, unit: str, peer: str = "", peer_value: float = 0.0) -> Row:
-    row = Row(name=f"{name} {unit.rpartition(', ')[2]}", value=round(value, 2), unit=unit.partition(", ")[0])
-    if peer:
-        row |= {"peer": peer, "peer_value": round(peer_value, 2), "ratio": round(value / peer_value, 2)}
+def _row(name: str, value: float, unit: str, influxd: float | None = None) -> Row:
+    row = Row(name=name, value=round(value, 2), unit=unit)
+    if influxd:
+        row |= {"peer": "influxd", "peer_value": round(influxd, 2), "ratio": round(value / influxd, 2)}
     return row
 
 
@@ -84,21 +93,40 @@ def _groups() -> list[list[bytes]]:
     ]
 
 
-def _filled(store: Store, groups: list[list[bytes]]) -> tuple[float, float, float]:
-    """Appends all, waits for InfluxDB; microseconds of CPU a result, of roll-ups too, and seconds."""
+def _filled(store: Store, groups: list[list[bytes]], theirs: Callable[[], float]) -> Costs:
+    """Appends all and waits for InfluxDB; the first group, which makes the series, is not counted."""
+    _append(store, groups[:1])
+    _fold(store)
+    number = (len(groups) - 1) * AGENTS * SIZE
+    marks = [(time.process_time(), theirs(), time.perf_counter())]
+    _append(store, groups[1:])
+    marks.append((time.process_time(), theirs(), time.perf_counter()))
+    _fold(store)
+    marks.append((time.process_time(), theirs(), time.perf_counter()))
+    store.close()
+    (ours, theirs_cpu, began), (ours_1, theirs_1, ended), (ours_2, theirs_2, _) = marks
+    each = 1e6 / number
+    return Costs(
+        (ours_1 - ours) * each,
+        (theirs_1 - theirs_cpu) * each,
+        (ours_2 - ours_1) * each,
+        (theirs_2 - theirs_1) * each,
+        number / (ended - began),
+    )
+
+
+def _append(store: Store, groups: list[list[bytes]]) -> None:
     targets = frozenset(IDS)
-    used, began = time.process_time(), time.perf_counter()
     for group in groups:
         claims = [_claim(f"agent-{i}", message, targets) for i, message in enumerate(group)]
         ranges = [ReceivedRange(c.arrival.source, *run) for c in claims for run in c.missing]
         store.append(read(claims).results, ranges, FLEET)
     _await_sent(store)
-    taken, appended = time.perf_counter() - began, time.process_time()
+
+
+def _fold(store: Store) -> None:
     while store.upkeep(0, 0).more:
         pass
-    folded = time.process_time()
-    store.close()
-    return (appended - used) / NUMBER * 1e6, (folded - appended) / NUMBER * 1e6, taken
 
 
 def _claim(agent: str, message: bytes, targets: frozenset[str]) -> Claim:
