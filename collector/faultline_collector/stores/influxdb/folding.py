@@ -125,11 +125,14 @@ class Folding:
 
     def _uncounted(self, pending: Pending, written: Sequence[Written]) -> Pending:
         """The cells that InfluxDB does not count yet; some of them it may, after a step that broke off."""
+        if not len(pending.cells):
+            return pending
+        whole = Mark(self._outbox.epoch, pending.through)
         counted = {
             key
             for one in written
             for key, mark in zip(_keys(one.cells), one.marks, strict=True)
-            if mark is not None and mark.epoch == self._outbox.epoch and mark.through >= pending.through > 0
+            if mark and whole.is_reached(mark)
         }
         if not counted:
             return pending

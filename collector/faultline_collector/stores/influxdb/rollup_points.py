@@ -38,12 +38,17 @@ class Mark(NamedTuple):
     epoch: str
     through: int
 
+    def is_reached(self, text: str) -> bool:
+        """Whether a cell that says `text` counts as far."""
+        epoch, _, through = text.partition(" ")
+        return epoch == self.epoch and int(through) >= self.through
+
 
 class Written(NamedTuple):
-    """Cells as they stand in InfluxDB, and the mark of each; cells of histograms alone have none."""
+    """Cells as they stand in InfluxDB, and as text how far each counts; a histogram alone says nothing."""
 
     cells: Cells
-    marks: tuple[Mark | None, ...]
+    marks: tuple[str, ...]
 
 
 def with_roles(placed: PlacedResults, roles: Sequence[Role]) -> PlacedResults:
@@ -72,8 +77,8 @@ def cell_lines(cells: Cells, mark: Mark) -> bytes:
     ):
         fields = [f"{o.word}={n}i" for o, n in zip(Outcome, outcomes, strict=True) if n]
         fields += [f"saturated={saturated}i"] if saturated else []
-        numbers = " ".join(map(str, (mark.through, saturated, minutes, *outcomes)))
-        fields += [f"known_minutes={minutes.bit_count()}i", f'{CELL}="{mark.epoch} {numbers}"']
+        numbers = " ".join(map(str, (saturated, minutes, *outcomes)))
+        fields += [f"known_minutes={minutes.bit_count()}i", f'{CELL}="{mark.epoch} {mark.through};{numbers}"']
         fields += _histograms(cells.timings, bins[ends[row] : ends[row + 1]])
         lines.append(b"%s %s %d\n" % (begins[key], ",".join(fields).encode(), start_us * 1000))
     return b"".join(lines)
@@ -131,14 +136,10 @@ def _written(
     places, place = coded(zip(region, network, strict=True))
     times = np.array([text.rstrip("Z") for text in columns["_time"]], "M8[ns]").astype(np.int64) // 1000
     values = columns["_value"]
-    marks = tuple(
-        Mark(words[0], int(words[1])) if mine else None
-        for mine, value in zip(own.tolist(), values, strict=True)
-        for words in (value.split(" ", 2),)
-    )
+    texts = [value.split(";") if mine else ("", "") for mine, value in zip(own.tolist(), values, strict=True)]
+    marks, counts = zip(*texts, strict=True)
     numbers = np.zeros((len(values), _NUMBERS), np.uint64)
-    texts = [value.split(" ", 2)[2] for value, mine in zip(values, own.tolist(), strict=True) if mine]
-    numbers[own] = np.fromstring(" ".join(texts), np.uint64, sep=" ").reshape(-1, _NUMBERS)
+    numbers[own] = np.fromstring(" ".join(filter(None, counts)), np.uint64, sep=" ").reshape(-1, _NUMBERS)
     timings, bins = _bins(columns["_field"], values, own)
     cells = Cells(
         width_us=width_us,
