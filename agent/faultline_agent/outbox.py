@@ -16,7 +16,10 @@ Answer = TypeVar("Answer")
 
 
 class Outbox:
-    """Every call goes to the spool's own thread, one after the other."""
+    """Every call goes to the spool's own thread, one after the other.
+
+    What fails raises sqlite3.Error, and may work the next time; SpoolDamaged is final.
+    """
 
     def __init__(self, spool: Spool, encode: Encode, clocks: Clocks) -> None:
         self._spool = spool
@@ -96,4 +99,5 @@ class Outbox:
     async def _do(
         self, call: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Answer:
-        return await asyncio.wrap_future(self._thread.submit(call, *args, **kwargs))
+        with self._spool.reading():
+            return await asyncio.wrap_future(self._thread.submit(call, *args, **kwargs))

@@ -25,6 +25,12 @@ CREATE TABLE IF NOT EXISTS dropped (
 CREATE TABLE IF NOT EXISTS lost (spool_id TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT;
 """
 
+_UNREADABLE = (
+    *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB),
+    *(sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS),
+)
+"""What SQLite says of a file that does not get better; a write that fails may."""
+
 LOCK_S = 2.0
 """How long to wait for an agent that is just ending."""
 
@@ -61,10 +67,14 @@ class SpoolError(Exception):
     """Raised when the spool cannot be used."""
 
 
+class SpoolDamaged(SpoolError):
+    """Raised when the spool turns out to be damaged while it is used: who opens it next finds that too."""
+
+
 class Spool:
     """The spool file. Blocking; every call is one transaction that is on disk when it returns."""
 
-    def __init__(self, path: Path, *, max_bytes: int, max_age_us: int) -> None:
+    def __init__(self, path: Path, agent_id: str, *, max_bytes: int, max_age_us: int) -> None:
         self._path = path
         self._max_bytes = max_bytes
         self._max_age_us = max_age_us
@@ -77,7 +87,7 @@ class Spool:
             self._db = self._open_or_replace()
             self.spool_id = str(self.recall("spool_id"))
             self._next, self._results, self._bytes = self._count()
-            self._mark = Mark(path.with_name(f"{path.name}.mark"))
+            self._mark = Mark(path.with_name(f"{path.name}.mark"), agent_id)
             self._own_up()
         except (OSError, sqlite3.Error) as error:
             used = "locked" in str(error)
@@ -178,6 +188,17 @@ class Spool:
         self._db.close()
 
     @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around what uses the spool: what cannot be read of its file raises SpoolDamaged."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+            if code not in _UNREADABLE and code & 0xFF not in _UNREADABLE:
+                raise
+            raise SpoolDamaged(f"spool {self._path} is damaged ({error})") from error
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
         """What fails leaves the file and what is known of it as they were."""
         try:
@@ -202,7 +223,7 @@ class Spool:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-            problem = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+            problem = str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
             if problem != "ok":
                 raise sqlite3.DatabaseError(problem)
             db.executescript(_SCHEMA)
@@ -214,13 +235,17 @@ class Spool:
         return db
 
     def _move_aside(self, problem: str) -> str:
-        aside = self._path.with_name(f"{self._path.name}.damaged-{uuid4().hex[:8]}")
+        """Only the newest damaged file is kept: a failing disk makes many."""
+        aside = self._path.with_name(f"{self._path.name}.damaged")
+        gone = "; the one that was there before is removed" if aside.exists() else ""
         for suffix in ("", "-wal", "-shm"):
-            part = self._path.with_name(self._path.name + suffix)
+            part, place = (path.with_name(path.name + suffix) for path in (self._path, aside))
             if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
+                part.replace(place)
+            else:
+                place.unlink(missing_ok=True)
         self._wrecked = last_words(aside)
-        return f"spool {self._path} was damaged ({problem}) and moved to {aside}; a new one begins"
+        return f"spool {self._path} was damaged ({problem}) and moved to {aside}{gone}; a new one begins"
 
     def _own_up(self) -> None:
         """Notes what the file once gave out and has no more, and only then marks itself as the spool.
@@ -267,9 +292,12 @@ class Spool:
         return None
 
     def _read(self, first: int) -> Parcel | None:
-        count, recorded_us, crc, encoded = self._db.execute(
+        row = self._db.execute(
             "SELECT count, recorded_us, crc, encoded FROM batches WHERE first = ?", (first,)
         ).fetchone()
+        if row is None:
+            raise SpoolDamaged(f"spool {self._path} is damaged (batch {first} is in its index only)")
+        count, recorded_us, crc, encoded = row
         if zlib.crc32(encoded) == crc:
             return Parcel(first, count, recorded_us, encoded)
         self._evict_where("first = ?", first, "damaged")

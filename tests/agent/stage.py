@@ -83,9 +83,11 @@ def plain_encode(results: Sequence[Result], first_sequence: int) -> bytes:
     return f"{first_sequence}:{','.join(r.target_id for r in results)}".encode()
 
 
-def open_spool(folder: Path, max_bytes: int = 10_000_000, max_age_us: int = 3_600_000_000) -> Spool:
+def open_spool(
+    folder: Path, max_bytes: int = 10_000_000, max_age_us: int = 3_600_000_000, agent_id: str = "agent"
+) -> Spool:
     """The spool of a test."""
-    return Spool(folder / "spool.db", max_bytes=max_bytes, max_age_us=max_age_us)
+    return Spool(folder / "spool.db", agent_id, max_bytes=max_bytes, max_age_us=max_age_us)
 
 
 async def eventually(holds: Callable[[], object]) -> None:

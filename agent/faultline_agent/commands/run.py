@@ -16,12 +16,13 @@ from faultline_agent.config import AgentConfig
 from faultline_agent.identity import read_token
 from faultline_agent.log import Log, open_log
 from faultline_agent.probes.tools import open_tools
-from faultline_agent.spool import Spool, SpoolError
+from faultline_agent.spool import Spool, SpoolDamaged, SpoolError
 from faultline_agent.sweeps import sweep_less
 from faultline_agent.uplinks.uplink import UplinkError
 
-BAD_CONFIG, REFUSED = 2, 3
-"""Exit codes: nothing will change until somebody changes the configuration; the collector refuses us."""
+BAD_CONFIG, REFUSED, DAMAGED = 2, 3, 4
+"""Exit codes: nothing will change until somebody changes the configuration; the collector refuses us; the
+spool cannot be read any more, which the next start deals with."""
 
 
 @click.command()
@@ -31,7 +32,8 @@ BAD_CONFIG, REFUSED = 2, 3
 def run(path: Path) -> None:
     """Runs the agent until it is told to stop.
 
-    Exit code 2: the configuration cannot be used; 3: the collector refuses this agent.
+    Exit code 2: the configuration cannot be used; 3: the collector refuses this agent; 4: the spool was
+    damaged, and the next start puts a new one in its place.
     """
     try:
         config = read_config(path, AgentConfig)
@@ -51,7 +53,7 @@ def run(path: Path) -> None:
 def open_spool(config: AgentConfig) -> Spool:
     """Opens the spool; raises SpoolError."""
     max_age_us = round(config.spool.max_age.total_seconds() * 1e6)
-    return Spool(config.spool.path, max_bytes=config.spool.max_bytes, max_age_us=max_age_us)
+    return Spool(config.spool.path, config.agent, max_bytes=config.spool.max_bytes, max_age_us=max_age_us)
 
 
 async def until_signal(config: AgentConfig, token: str, spool: Spool, log: Log) -> NoReturn:
@@ -66,6 +68,9 @@ async def until_signal(config: AgentConfig, token: str, spool: Spool, log: Log) 
         except* UplinkError as refused:
             log.error("refused", problem=str(refused.exceptions[0]))
             code = REFUSED
+        except* SpoolDamaged as damaged:
+            log.error("spool damaged", problem=f"{damaged.exceptions[0]}; the next start begins a new one")
+            code = DAMAGED
         log.info("stopped", code=code)
         sys.stderr.flush()
         os._exit(code)  # all is closed but libcurl and libuv, which would wait for look-ups of names

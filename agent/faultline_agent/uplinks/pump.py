@@ -1,6 +1,7 @@
 """Keeps a session with the collector over any uplink: opens it, and opens it again after each break."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
 from random import Random
 from typing import NoReturn
@@ -39,12 +40,12 @@ class Pump:
         self.link = Link(since_us=clocks.wall_us())
 
     async def run(self) -> NoReturn:
-        """Converses, and converses again after each break; raises UplinkError when that is of no use."""
+        """Converses, and again after each break; raises UplinkError or SpoolDamaged when that is no use."""
         failures = 0
         while True:
             last_ack_us = self.link.last_ack_us
             try:
-                await self._converse()
+                await self._converse_unless_spool_fails()
             except UplinkError as error:
                 self._note_broken(error)
                 if error.permanent:
@@ -57,6 +58,13 @@ class Pump:
         """Returns once the collector has everything."""
         if self._outbox.state.results:
             await self._outbox.empty.wait()
+
+    async def _converse_unless_spool_fails(self) -> NoReturn:
+        """A full disk may have room the next time; damage passes."""
+        try:
+            await self._converse()
+        except sqlite3.Error as error:
+            raise UplinkError(f"the spool fails: {error}") from error
 
     async def _converse(self) -> NoReturn:
         hello = self._station.hello(await self._outbox.unacknowledged())
