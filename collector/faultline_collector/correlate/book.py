@@ -91,6 +91,9 @@ class Book:
         parent = next((live for live in mine if contained(bad, live.rectangle) >= CONTAINED), None)
         if any(live.since_us > now_us for live in (same, parent, *inside) if live is not None):
             return
+        owner = next((live for live in mine if cause.key in live.absorbed), None)
+        if same is None and not inside:
+            parent = owner or parent
         if same is not None:
             self._support(same, cause, rectangle, bad, lost, now_us)
             for child in inside:
@@ -189,9 +192,10 @@ class Book:
         outage = self._described(cause, bad, lost, now_us)
         live.began_us = min(live.began_us, outage.onset_us)
         live.outage = reshaped(live.outage, outage, now_us, grow=False)
+        if contained(rectangle, live.rectangle) < 1.0:
+            live.since_us = now_us
         live.rectangle, live.bad, live.rate = rectangle, (live.bad & rectangle) | bad, cause.rate
         live.interval_us = int(self._layout.interval_us[cause.targets].max())
-        live.since_us = now_us
         self.note(live)
         return True
 
@@ -206,6 +210,7 @@ class Book:
             why=f"{child.outage.why} It is part of outage {parent.outage.id}.",
             evidence={**child.outage.evidence, "parent": parent.outage.id},
         )
+        parent.absorbed |= {child.key} | child.absorbed
         self.live.remove(child)
         self.note(child)
 
@@ -222,7 +227,8 @@ class Book:
         if found.done(self._settings):
             self._close(live, now_us)
         elif state is State.SUSPECTED:
-            if now_us - live.supported_us > max(STALE_INTERVALS * live.interval_us, 10e6):
+            stale_us = max(STALE_INTERVALS * live.interval_us, 10e6)
+            if now_us - min(live.supported_us, self._fed_us(live)) > stale_us:
                 self._close(live, now_us)
             elif live.supported_us == now_us and found.persists >= CONFIRM_NATS:
                 self.move(live, State.CONFIRMED, now_us)
@@ -230,6 +236,12 @@ class Book:
             self.move(live, State.RECOVERING, now_us)
         elif state is State.RECOVERING and found.nats < 0:
             self.move(live, State.CONFIRMED, now_us)
+
+    def _fed_us(self, live: Live) -> int:
+        """When the newest failed round of its cells began, or when it was last changed."""
+        recent = self._senses[live.slow].recent
+        mine = recent.started_us[live.bad[recent.cell]]
+        return max(int(mine.max(initial=0)), live.since_us)
 
     @property
     def hold_us(self) -> int:

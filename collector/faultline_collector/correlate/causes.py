@@ -28,6 +28,8 @@ SPEAKS_NATS = 1.0
 """From when on a network counts as speaking for a cause, nats."""
 ONE_OF_MANY = 4.0
 """How much more an access must explain than one service or provider that fails there, nats."""
+PART_OF_AGENT = np.array([0.0, 2.0, 4.0, 6.0])
+"""What supposing each rate costs an agent: one that is out fails nearly always, nats."""
 OWN_ONSET = 1.5
 """What it costs a region to have an onset of its own, nats."""
 NETWORKS_OF_WIDE = 3
@@ -324,7 +326,7 @@ def access_causes(
         one = group.name == "agent"
         heard = (lonely if one else voice)[group.rows].sum(axis=0) - penalties(settings.costs.part_of_group)
         if one:
-            heard = heard[..., :1]
+            heard = heard[..., :1] - PART_OF_AGENT[:, None]
         at = np.unravel_index(int(heard.argmax()), heard.shape)
         window, rate, leak = (int(i) for i in at)
         cost = float(getattr(settings.costs, group.name))

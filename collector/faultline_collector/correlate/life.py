@@ -54,6 +54,7 @@ class Live:
     changes: int = 0
     proposal: tuple[str, ...] = ()
     proposed_ticks: int = 0
+    absorbed: set[Key] = field(default_factory=set)
     silent: Index = field(default_factory=lambda: np.empty(0, np.intp))
 
     @property

@@ -1,11 +1,11 @@
-"""A suspicion that goes on failing is not lost while the hold of 40 s lasts (from the lead, for helper B)."""
+"""A suspicion of what goes on failing is not lost while the hold of 40 s lasts."""
 
 import pytest
 
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import State
-from tests.collector.correlate.test_scopes import Fault, lone, network, region
-from tests.collector.correlate.worlds import World, lab_fleet
+from tests.collector.correlate.test_scopes import lone, network, region
+from tests.collector.correlate.worlds import Fault, World, lab_fleet
 
 
 @pytest.mark.parametrize("fault", [lone("c1-r1-1"), network(201), region("c2-r1")])
