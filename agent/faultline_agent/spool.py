@@ -244,6 +244,7 @@ class Spool:
                 part.replace(place)
             else:
                 place.unlink(missing_ok=True)
+        self._path.touch(mode=0o600)
         self._wrecked = last_words(aside)
         return f"spool {self._path} was damaged ({problem}) and moved to {aside}{gone}; a new one begins"
 

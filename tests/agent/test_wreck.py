@@ -131,6 +131,7 @@ def test_only_the_newest_damaged_spool_is_kept(tmp_path: Path) -> None:
         spool = open_spool(tmp_path)
         said.append(spool.replaced)
         spool.close()
+    assert (tmp_path / "spool.db").stat().st_mode & 0o777 == 0o600
     kept = {file.name: file.read_bytes()[:1] for file in tmp_path.glob("*damaged*")}
     assert kept == {"spool.db.damaged": b"3"}
     assert ["the one that was there before is removed" in each for each in said] == [False, True, True, True]

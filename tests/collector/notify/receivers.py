@@ -86,7 +86,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answers as the script says."""
         receiver = self.receiver
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # whoever sent it was killed
+            self.close_connection = True
+            return
         answer = receiver.note(self.path, dict(self.headers.items()), body)
         if answer in STATUS:
             self._answer(answer)
