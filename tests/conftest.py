@@ -3,10 +3,14 @@
 import logging
 import os
 import shutil
+import signal
 from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
+
+# What a shell starts in the background ignores Ctrl-C, and so would all programs that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # or the progress of long tests drowns in it
 

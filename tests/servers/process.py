@@ -1,6 +1,7 @@
 """A real server as a process that a test may kill, freeze and start again on the same folder and ports."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -8,7 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from faultline_collector.lab.processes import dies_with_parent
+# Not by preexec_fn: it forks, and a fork of a process in which gRPC has run may never come to its program.
+DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 
 READY_S = 30.0
 _POLL_S = 0.02
@@ -33,11 +35,7 @@ class ServerProcess:
         """Starts it, also again; returns when it serves."""
         with self._log.open("ab") as words:
             child = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=words,
-                stderr=words,
-                preexec_fn=dies_with_parent(),
+                [*DIES_WITH_PARENT, *self._command], stdin=subprocess.DEVNULL, stdout=words, stderr=words
             )
         self._child = child
         deadline = time.monotonic() + READY_S

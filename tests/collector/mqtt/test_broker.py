@@ -13,7 +13,7 @@ from faultline_collector.mqtt import broker as module
 from faultline_collector.mqtt.broker import Broker, Hearing
 from tests.agent.stage import eventually
 from tests.collector.mqtt.carried import QUICK, access_of
-from tests.servers.mosquitto import COLLECTOR, Mosquitto
+from tests.servers.mosquitto import Mosquitto
 
 DOWN = "faultline/v1/agents/west-1/down"
 UP = "faultline/v1/agents/west-1/up"
@@ -94,11 +94,3 @@ async def test_what_finds_no_room_is_counted(mosquitto: Mosquitto, monkeypatch: 
             await agent.publish(UP, b"x")
         await eventually(lambda: heard)
         await eventually(lambda: value(broker, "faultline_mqtt_dropped_messages_total", reason="inbox") == 3)
-
-
-async def test_every_user_has_one_connection(mosquitto: Mosquitto) -> None:
-    """Two collectors under one user push each other out: each needs its own."""
-    async with running(access_of(mosquitto)) as one, running(access_of(mosquitto)) as other:
-        await eventually(lambda: value(one, "faultline_broker_breaks_total") >= 1)
-        await eventually(lambda: value(other, "faultline_broker_breaks_total") >= 1)
-    assert one.access.user == other.access.user == COLLECTOR
