@@ -1,5 +1,6 @@
 """What of the spool is on its way to the collector within one session. Pure."""
 
+import math
 from dataclasses import dataclass
 
 from faultline.ranges import Ranges
@@ -13,6 +14,10 @@ LIVE_WINDOW, BACKLOG_WINDOW = 32, 16
 
 PATIENCE_S = 60.0
 """A session in which a batch waits longer than this for its acknowledgement is given up."""
+
+
+OVERTAKEN_S = 5.0
+"""A batch is sent again when one that was sent so much later is acknowledged before it: it was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class Lanes:
         self._session_began_us = session_began_us
         self._sent: dict[int, _Sent] = {}
         self._durable = Ranges()
+        self._newest = {True: -math.inf, False: -math.inf}
 
     def live_since_us(self, now_us: int) -> int:
         """Batches recorded at or after this time are live."""
@@ -49,14 +55,22 @@ class Lanes:
         self._sent[parcel.first] = _Sent(parcel, live, now)
 
     def acknowledge(self, durable: Ranges) -> Ranges:
-        """Notes what is durable; gives what may be forgotten, batches in parts being kept until whole."""
+        """Notes what is durable; gives what may be forgotten, batches in parts being kept until whole.
+
+        A batch that was overtaken is on its way no more, and so is the next to be sent.
+        """
         self._durable.update(durable)
-        done = [s.parcel for s in self._sent.values() if self._durable.covers(s.parcel.first, s.parcel.last)]
         whole = durable.copy()
-        for parcel in done:
-            del self._sent[parcel.first]
-            whole.add(parcel.first, parcel.last)
+        for sent in [s for s in self._sent.values() if self._is_durable(s.parcel)]:
+            del self._sent[sent.parcel.first]
+            whole.add(sent.parcel.first, sent.parcel.last)
+            self._newest[sent.live] = max(self._newest[sent.live], sent.at)
+        for sent in [s for s in self._sent.values() if self._newest[s.live] - s.at > OVERTAKEN_S]:
+            del self._sent[sent.parcel.first]
         return whole
+
+    def _is_durable(self, parcel: Parcel) -> bool:
+        return self._durable.covers(parcel.first, parcel.last)
 
     def is_stuck(self, now: float) -> bool:
         """Whether a batch waits too long."""

@@ -137,13 +137,36 @@ class Connection:
         return code.value != _NOBODY
 
     async def next(self) -> aiomqtt.Message:
-        """The next message; raises BrokerError when the connection breaks."""
-        try:
-            return await anext(self._client.messages)
-        except aiomqtt.MqttError as error:
-            broken = broker_error(self.access, error)
-            self._fail(broken)
-            raise broken from error
+        """The next message; raises BrokerError when the connection is broken and nothing waits any more.
+
+        Not aiomqtt's own iterator: that forgets what waits when the connection breaks or the reader is
+        cancelled, although the broker has been told that it came.
+        """
+        lost = self._client._disconnected
+        while (message := self.waiting()) is None:
+            if lost.done():
+                raise self._broken(lost)
+            self._inbox.some.clear()
+            coming = asyncio.ensure_future(self._inbox.some.wait())
+            try:
+                await asyncio.wait((coming, lost), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                coming.cancel()
+        return message
+
+    def waiting(self) -> aiomqtt.Message | None:
+        """A message that has come and waits, also after the connection has ended; None for none."""
+        return None if self._inbox.empty() else self._inbox.get_nowait()
+
+    def _broken(self, lost: asyncio.Future[None]) -> BrokerError:
+        error = lost.exception()
+        broken = (
+            broker_error(self.access, error)
+            if isinstance(error, aiomqtt.MqttError)
+            else BrokerError(f"{self.access.where}: connection lost")
+        )
+        self._fail(broken)
+        return broken
 
     async def _answer(self, number: int) -> ReasonCode:
         answer: asyncio.Future[ReasonCode] = asyncio.get_running_loop().create_future()
@@ -177,6 +200,7 @@ class _Inbox(asyncio.Queue[aiomqtt.Message]):
     def __init__(self, most: int) -> None:
         super().__init__(most)
         self.discarded = 0
+        self.some = asyncio.Event()
 
     def put_nowait(self, item: aiomqtt.Message) -> None:
         """Takes a message, or counts it as discarded."""
@@ -184,6 +208,7 @@ class _Inbox(asyncio.Queue[aiomqtt.Message]):
             self.discarded += 1
         else:
             super().put_nowait(item)
+            self.some.set()
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """What is on its way within one session."""
 
 from faultline.ranges import Ranges
-from faultline_agent.lanes import BACKLOG_WINDOW, FRESH_US, LIVE_WINDOW, PATIENCE_S, Lanes
+from faultline_agent.lanes import BACKLOG_WINDOW, FRESH_US, LIVE_WINDOW, OVERTAKEN_S, PATIENCE_S, Lanes
 from faultline_agent.spool import Parcel
 from tests.agent.stage import NOW_US
 
@@ -58,3 +58,16 @@ def test_session_is_stuck_when_a_batch_waits_too_long() -> None:
     assert lanes.is_stuck(100.1 + PATIENCE_S)
     lanes.acknowledge(Ranges([(1, 10)]))
     assert not lanes.is_stuck(1e9)
+
+
+def test_batch_that_is_overtaken_is_sent_again() -> None:
+    """A broker may lose a message; within a lane, acknowledgements come in the order of sending."""
+    lanes = Lanes(NOW_US)
+    lanes.send(parcel(1), 0.0, live=True)
+    lanes.send(parcel(11), 0.0, live=False)
+    lanes.send(parcel(21), OVERTAKEN_S, live=True)
+    lanes.send(parcel(31), OVERTAKEN_S + 0.1, live=True)
+    lanes.acknowledge(Ranges([(21, 30)]))
+    assert lanes.in_flight == {1, 11, 31}
+    lanes.acknowledge(Ranges([(31, 40)]))
+    assert lanes.in_flight == {11}

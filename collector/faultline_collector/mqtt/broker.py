@@ -98,19 +98,28 @@ class Broker:
                 return
 
     async def _stay(self) -> NoReturn:
-        async with connected(self.access, MOST_WAITING) as connection:
-            for hearing in self.hearings:
-                await connection.subscribe(*hearing.topics)
-            line = _Line(connection)
-            self._begin(line)
-            reading = asyncio.create_task(self._read(line))
-            try:
-                await asyncio.wait({reading, line.broken}, return_when=asyncio.FIRST_COMPLETED)
-                raise line.broken.result() if line.broken.done() else await reading
-            finally:
-                reading.cancel()
-                with suppress(asyncio.CancelledError):
-                    await reading
+        connection: Connection | None = None
+        try:
+            async with connected(self.access, MOST_WAITING) as connection:
+                await self._listen(connection)
+        finally:
+            # The broker has been told that what waits has come, and does not send it again.
+            while connection is not None and (message := connection.waiting()) is not None:
+                self._hand_out(message)
+
+    async def _listen(self, connection: Connection) -> NoReturn:
+        for hearing in self.hearings:
+            await connection.subscribe(*hearing.topics)
+        line = _Line(connection)
+        self._begin(line)
+        reading = asyncio.create_task(self._read(line))
+        try:
+            await asyncio.wait({reading, line.broken}, return_when=asyncio.FIRST_COMPLETED)
+            raise line.broken.result() if line.broken.done() else await reading
+        finally:
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reading
 
     def _begin(self, line: _Line) -> None:
         self._line = line
@@ -126,16 +135,18 @@ class Broker:
         discarded = 0
         try:
             while True:
-                message = await line.connection.next()
-                topic = str(message.topic)
-                for hearing in self.hearings:
-                    if topic.startswith(hearing.prefix):
-                        hearing.take(message)
+                self._hand_out(await line.connection.next())
                 if line.connection.discarded != discarded:
                     self._metrics.mqtt_dropped.labels("inbox").inc(line.connection.discarded - discarded)
                     discarded = line.connection.discarded
         except BrokerError as error:
             return error
+
+    def _hand_out(self, message: aiomqtt.Message) -> None:
+        topic = str(message.topic)
+        for hearing in self.hearings:
+            if topic.startswith(hearing.prefix):
+                hearing.take(message)
 
     def _note(self, error: BrokerError) -> None:
         self._metrics.broker_breaks.inc()

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import aiomqtt
 import pytest
 
-from faultline.mqtt import Access, NotAllowed, connected
+from faultline.mqtt import Access, BrokerError, NotAllowed, connected
 from faultline_collector.metrics import Metrics
 from faultline_collector.mqtt import broker as module
 from faultline_collector.mqtt.broker import Broker, Hearing
@@ -78,6 +79,23 @@ async def test_a_publication_waits_for_a_broker_that_comes_back(broker: Mosquitt
         waiting = asyncio.create_task(one.publish(DOWN, b"x"))
         broker.start()
         await asyncio.wait_for(waiting, 30)
+
+
+async def test_what_waits_when_the_connection_is_given_up_is_handed_out(mosquitto: Mosquitto) -> None:
+    """The broker has been told that it came."""
+    heard: list[bytes] = []
+    hearing = Hearing((UP,), "faultline/", lambda message: heard.append(bytes(message.payload)))
+    async with running(access_of(mosquitto), hearing) as broker:
+        await eventually(lambda: broker._line)
+        line = broker._line
+        assert line is not None
+        async with connected(access_of(mosquitto, "west-1"), 1) as agent:
+            await agent.publish(UP, b"x")
+        await eventually(lambda: heard)
+        message = aiomqtt.Message(UP, b"late", 1, False, 1, None)
+        line.connection._inbox.put_nowait(message)
+        line.broken.set_result(BrokerError("given up"))
+        await eventually(lambda: heard == [b"x", b"late"])
 
 
 async def test_what_finds_no_room_is_counted(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
