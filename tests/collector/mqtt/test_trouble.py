@@ -19,7 +19,8 @@ pytestmark = pytest.mark.timeout(180)
 @pytest.fixture
 async def carried(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Carried]:
     """A collector at a broker of its own; nobody waits long for an answer."""
-    monkeypatch.setattr(module, "TIMEOUT_S", 0.5)  # the reason for patching: a constant of time
+    for name, seconds in {"TIMEOUT_S": 0.5, "KEEPALIVE_S": 1}.items():
+        monkeypatch.setattr(module, name, seconds)  # the reason for patching: a constant of time
     async with Carried(broker).running() as one:
         yield one
 
