@@ -26,6 +26,7 @@ from tests.collector.ingest.worlds import NOW_US, batch
 from tests.e2e.away import RATE, run_away
 from tests.e2e.kills import Kills, run_kills
 from tests.servers.influxdb import Influxd, influxd_program
+from tests.servers.process import running
 
 KILLS = int(os.environ.get("FAULTLINE_SOAK_KILLS", "100"))
 SERVER_KILLS = int(os.environ.get("FAULTLINE_SOAK_SERVER_KILLS", "20"))
@@ -71,13 +72,11 @@ def _killed(name: str, wanted: Kills, world: str) -> Seen:
 
 def away() -> Seen:
     """InfluxDB away for an hour of load, then back beside live load."""
-    with TemporaryDirectory(dir="build") as folder:
-        server = Influxd(influxd_program(), Path(folder) / "influxd")
-        try:
-            server.set_up()
-            seen = run_away(server, Path(folder), AWAY_S, partial(print, flush=True))
-        finally:
-            server.kill()
+    with (
+        TemporaryDirectory(dir="build") as folder,
+        running(Influxd(influxd_program(), Path(folder) / "influxd")) as server,
+    ):
+        seen = run_away(server, Path(folder), AWAY_S, partial(print, flush=True))
     done = f"influxd killed, {AWAY_S} s of load ({seen.away_results} results) in the outbox, then back"
     said = (
         f"drained at {seen.drain_rate:.0f} results a second beside {RATE} live ones "

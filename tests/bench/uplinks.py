@@ -68,7 +68,7 @@ async def stand_there(kind: str, folder: Path) -> None:
             password = server.password("agent")
             await stack.enter_async_context(mqtt_end(server))
             relay = Relay(server.plain_port)
-            broker_cpu = psutil_cpu(server.process.pid)
+            broker_cpu = psutil_cpu(server.pid)
         else:
             end = await stack.enter_async_context(grpc_end())
             relay = Relay(end.port)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
-from faultline_collector.lab.processes import dies_with_parent, program
+from faultline_collector.lab.processes import bound, program
 
 OPEN = ("suspected", "confirmed", "recovering")
 _POLL_S = 0.2
@@ -31,12 +31,11 @@ class Demo:
         self._terminal = folder.with_name(f"{folder.name}.out")
         with self._terminal.open("wb") as out:
             self.process = psutil.Popen(
-                [program("faultline"), *words, "--dir", str(folder)],
+                bound([program("faultline"), *words, "--dir", str(folder)]),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=dies_with_parent(),
             )
         self.started = time.monotonic()
         self.web = ""

@@ -15,7 +15,6 @@ from faultline_collector.lab.servers import INFLUXD
 from faultline_collector.stores.influxdb.segments import RESERVE_BYTES
 from tests.e2e.kills import account_of_influxdb, caught_up, kill, until
 from tests.servers.influxdb import influxd_program
-from tests.servers.process import missing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 log = logging.getLogger(__name__)
@@ -31,13 +30,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     if os.geteuid() != 0:
-        missing("a small disk can be mounted by root only")
+        pytest.skip("a small disk can be mounted by root only")
     options = f"size={DISK_BYTES},mode=0700"
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True
     )
     if done.returncode:
-        missing(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
     try:
         yield folder
     finally:

@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from faultline_collector.lab.influxd import find_influxd, influxd_answers, influxd_command, set_up_influxd
+from faultline_collector.lab.ports import free_port
 from faultline_collector.stores.influxdb.address import ROLLUPS_SUFFIX
-from tests.servers.process import ServerProcess, free_port, missing
+from tests.servers.process import ServerProcess, running
 
 _ABSENT = (
     "no influxd on PATH and none built: run `make influxd`, or name a server by FAULTLINE_TEST_INFLUXDB_URL"
@@ -30,7 +31,7 @@ class Organisation:
     token: str
 
 
-class Influxd:
+class Influxd(ServerProcess):
     """An own influxd with its data in `folder`; the same place, port and tokens after each start.
 
     `token` is the operator's; the collector's own lies in `token_file`.
@@ -43,7 +44,7 @@ class Influxd:
         self.token = secrets.token_urlsafe(24)
         self.folder = folder
         self.token_file = folder / "collector.token"
-        self.process = ServerProcess(
+        super().__init__(
             influxd_command(program, folder, port), folder / "influxd.log", lambda: influxd_answers(self.url)
         )
 
@@ -56,31 +57,6 @@ class Influxd:
     def organisation(self) -> Organisation:
         """Its first organisation."""
         return Organisation(self.url, self.org, self.bucket, self.token)
-
-    @property
-    def pid(self) -> int:
-        """The id of the running process."""
-        return self.process.pid
-
-    def start(self) -> None:
-        """Starts it again; returns when it answers."""
-        self.process.start()
-
-    def kill(self) -> None:
-        """kill -9."""
-        self.process.kill()
-
-    def stop(self) -> None:
-        """Ends it in order; safe twice."""
-        self.process.stop()
-
-    def freeze(self) -> None:
-        """Connections stay open, nothing answers."""
-        self.process.freeze()
-
-    def thaw(self) -> None:
-        """Goes on."""
-        self.process.thaw()
 
 
 def new_organisation(url: str, token: str) -> Organisation:
@@ -96,11 +72,10 @@ def new_organisation(url: str, token: str) -> Organisation:
 
 
 def influxd_program() -> Path:
-    """Where influxd is; where there is none, skips with a sentence, or fails with CI=true."""
+    """Where influxd is; where there is none, skips with a sentence (in CI: tests/skips.py)."""
     found = find_influxd()
     if found is None:
-        missing(_ABSENT)
-        raise AssertionError
+        pytest.skip(_ABSENT)
     return found
 
 
@@ -113,12 +88,8 @@ def _influxdb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
             pytest.fail("FAULTLINE_TEST_INFLUXDB_URL is set, and FAULTLINE_TEST_INFLUXDB_TOKEN is not")
         yield url.rstrip("/"), token
         return
-    server = Influxd(influxd_program(), tmp_path_factory.mktemp("influxd"))
-    try:
-        server.set_up()
+    with running(Influxd(influxd_program(), tmp_path_factory.mktemp("influxd"))) as server:
         yield server.url, server.token
-    finally:
-        server.kill()
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +101,5 @@ def influxdb(_influxdb_server: tuple[str, str]) -> Organisation:
 @pytest.fixture
 def influxd(tmp_path: Path) -> Iterator[Influxd]:
     """A fresh server of the test's own, to kill and to freeze."""
-    server = Influxd(influxd_program(), tmp_path / "influxd")
-    try:
-        server.set_up()
+    with running(Influxd(influxd_program(), tmp_path / "influxd")) as server:
         yield server
-    finally:
-        server.kill()

@@ -9,13 +9,14 @@ import pytest
 
 from faultline_collector.lab.certificates import Authority
 from faultline_collector.lab.mosquitto import write_passwords
-from tests.servers.process import ServerProcess, free_port, takes_connections
+from faultline_collector.lab.ports import free_port, listens
+from tests.servers.process import ServerProcess, running
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "mosquitto"
 COLLECTOR, READER = "faultline-collector", "faultline-reader"
 
 
-class Mosquitto:
+class Mosquitto(ServerProcess):
     """A broker on 127.0.0.1 with the deployed configuration, its folder and its own authority."""
 
     host = "127.0.0.1"
@@ -31,10 +32,10 @@ class Mosquitto:
         write_passwords(folder / "passwords", {})
         (folder / "acl").write_text((DEPLOYED / "acl").read_text())
         (folder / "mosquitto.conf").write_text(self._config())
-        self.process = ServerProcess(
+        super().__init__(
             [program, "-c", str(folder / "mosquitto.conf")],
             folder / "mosquitto.log",
-            lambda: takes_connections(self.plain_port),
+            lambda: listens(self.plain_port),
         )
 
     def _config(self) -> str:
@@ -60,7 +61,7 @@ class Mosquitto:
         """Lets this user come with a password, from now on."""
         self._passwords[name] = password
         write_passwords(self.folder / "passwords", self._passwords)
-        self.process.signal(signal.SIGHUP)
+        self.signal(signal.SIGHUP)
 
     def password(self, name: str) -> str:
         """A password of this user, who may come from now on."""
@@ -68,42 +69,16 @@ class Mosquitto:
             self.add_user(name, secrets.token_urlsafe(12))
         return self._passwords[name]
 
-    def start(self) -> None:
-        """Starts it, also again; returns when it listens."""
-        self.process.start()
-
-    def kill(self) -> None:
-        """kill -9; safe twice."""
-        self.process.kill()
-
-    def stop(self) -> None:
-        """Ends it in order; safe twice."""
-        self.process.stop()
-
-    def freeze(self) -> None:
-        """Connections stay open, nothing answers."""
-        self.process.freeze()
-
-    def thaw(self) -> None:
-        """Goes on."""
-        self.process.thaw()
-
 
 @pytest.fixture(scope="module")
 def mosquitto(program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     """A broker that the tests of a module share."""
-    yield from _running(Mosquitto(program("mosquitto"), tmp_path_factory.mktemp("mosquitto")))
+    with running(Mosquitto(program("mosquitto"), tmp_path_factory.mktemp("mosquitto"))) as server:
+        yield server
 
 
 @pytest.fixture
 def broker(program: Callable[[str], str], tmp_path: Path) -> Iterator[Mosquitto]:
     """A fresh broker of the test's own, to kill and to freeze."""
-    yield from _running(Mosquitto(program("mosquitto"), tmp_path / "mosquitto"))
-
-
-def _running(server: Mosquitto) -> Iterator[Mosquitto]:
-    try:
-        server.start()
+    with running(Mosquitto(program("mosquitto"), tmp_path / "mosquitto")) as server:
         yield server
-    finally:
-        server.kill()

@@ -1,16 +1,15 @@
 """A real server as a process that a test may kill, freeze and start again on the same folder and ports."""
 
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-# Not by preexec_fn: it forks, and a fork of a process in which gRPC has run may never come to its program.
-DIES_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
+from faultline_collector.lab.processes import bound
 
 READY_S = 30.0
 _POLL_S = 0.02
@@ -32,10 +31,10 @@ class ServerProcess:
         return self._child.pid
 
     def start(self) -> None:
-        """Starts it, also again; returns when it serves."""
+        """Starts it, also again, on the same folder and ports; returns when it serves."""
         with self._log.open("ab") as words:
             child = subprocess.Popen(
-                [*DIES_WITH_PARENT, *self._command], stdin=subprocess.DEVNULL, stdout=words, stderr=words
+                bound(self._command, signal.SIGKILL), stdin=subprocess.DEVNULL, stdout=words, stderr=words
             )
         self._child = child
         deadline = time.monotonic() + READY_S
@@ -43,6 +42,10 @@ class ServerProcess:
             waiting = child.poll() is None and time.monotonic() < deadline
             assert waiting, f"{self._command[0]}: {self._log.read_text()}"
             time.sleep(_POLL_S)
+
+    def set_up(self) -> None:
+        """Starts it for the first time."""
+        self.start()
 
     def kill(self) -> None:
         """kill -9, and waits until it is gone; safe twice."""
@@ -77,24 +80,14 @@ class ServerProcess:
             child.wait()
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
+Server = TypeVar("Server", bound=ServerProcess)
 
 
-def takes_connections(port: int) -> bool:
-    """Whether somebody listens on the port of 127.0.0.1."""
-    with socket.socket() as trial:
-        trial.settimeout(1.0)
-        return trial.connect_ex(("127.0.0.1", port)) == 0
-
-
-def missing(sentence: str) -> None:
-    """Skips with the sentence on a laptop; fails in CI."""
-    import pytest
-
-    if os.environ.get("CI") == "true":
-        pytest.fail(sentence)
-    pytest.skip(sentence)
+@contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """A server that is set up, killed afterwards."""
+    try:
+        server.set_up()
+        yield server
+    finally:
+        server.kill()

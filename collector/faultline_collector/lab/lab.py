@@ -5,7 +5,6 @@ import fcntl
 import os
 import resource
 import shutil
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import httpx
 from faultline_collector.config import load_config
 from faultline_collector.lab.control import Control, Note, fault_data, read_fault, remove_note
 from faultline_collector.lab.faults import BadFault
+from faultline_collector.lab.ports import free_port
 from faultline_collector.lab.processes import BYTECODE, LOGS, Crew, Process, program
 from faultline_collector.lab.servers import Servers, Wanted
 from faultline_collector.lab.settings import (
@@ -26,7 +26,7 @@ from faultline_collector.lab.settings import (
     collector_settings,
     write_yaml,
 )
-from faultline_collector.lab.stage import Claim, NoRoom, Stage
+from faultline_collector.lab.stage import Claim, Stage
 from faultline_collector.lab.world import Vantage, make_world, with_agents
 from faultline_collector.registry.registry import Registry
 
@@ -38,7 +38,6 @@ _COLLECTOR_DEADLINE_S = 60.0
 _FLEET_DEADLINE_S = 240.0
 _STARTING_AT_ONCE = 2 * (os.cpu_count() or 1)
 _POLL_S = 0.1
-_WEB_PORTS_TRIED = 20
 
 
 class LabFailed(Exception):
@@ -72,7 +71,7 @@ class Lab:
         self._claim = Claim()
         world = make_world(self._claim.block)
         self.world = with_agents(world, options.agents) if options.agents < len(world.vantages) else world
-        agents_port, self.web_port = _free_port(), _free_port(options.web_port)
+        agents_port, self.web_port = free_port(), free_port(options.web_port)
         self.over_mqtt = part_of(self.world.vantages, options.mqtt_share)
         ways = {GRPC: ("127.0.0.1", agents_port), MQTT: ("127.0.0.1", self.servers.broker_port)}
         self.stage = Stage(self.world, self.folder / "certificates", lambda v: ways[self.uplink(v)])
@@ -268,21 +267,6 @@ def _own(folder: Path) -> TextIO:
         if entry.name not in (_LOCK, BYTECODE):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     return lock
-
-
-def _free_port(wanted: int = 0) -> int:
-    """The wanted port, or the next that is free; 0 takes any."""
-    for port in range(wanted, wanted + _WEB_PORTS_TRIED) if wanted else (0,):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                trial.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(trial.getsockname()[1])
-    raise NoRoom(
-        f"ports {wanted} to {wanted + _WEB_PORTS_TRIED - 1} of 127.0.0.1 are all taken; name one with --port"
-    )
 
 
 def _allow_many_files() -> None:

@@ -1,13 +1,13 @@
 """Real processes: started with a log each, ended by their ids within a deadline."""
 
 import asyncio
-import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,6 @@ LOGS = "logs"
 BYTECODE = "bytecode"
 """Folders of a crew within its own; the second is worth keeping."""
 
-_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _LOG_TAIL_BYTES = 2000
 
 
@@ -63,13 +62,12 @@ class Crew:
         log = self._logs / f"{name}.log"
         with log.open("ab") as words:
             child = subprocess.Popen(
-                list(command),
+                bound(command),
                 stdin=subprocess.DEVNULL,
                 stdout=words,
                 stderr=words,
                 env={**os.environ, **self._environment},
                 start_new_session=True,
-                preexec_fn=dies_with_parent(),
             )
         process = self._processes[name] = Process(name, child, log)
         return process
@@ -99,9 +97,10 @@ def _await_all(processes: Sequence[Process], grace_s: float) -> None:
             process.child.wait()
 
 
-def dies_with_parent() -> Callable[[], None] | None:
-    """Lets the kernel end a child whose parent was killed (Linux)."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+def bound(command: Sequence[str], number: signal.Signals = signal.SIGTERM) -> list[str]:
+    """The command such that the kernel sends it this signal when its parent is gone (with util-linux).
+
+    Not by preexec_fn: it forks, and a fork of a process in which gRPC has run may never come to its program.
+    """
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", number.name.removeprefix("SIG"), *command] if setpriv else list(command)

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import httpx
 
 from faultline_collector.lab.influxd import find_influxd, influxd_answers, influxd_command, set_up_influxd
 from faultline_collector.lab.mosquitto import COLLECTOR_USER, find_mosquitto, write_mosquitto
+from faultline_collector.lab.ports import free_port, listens
 from faultline_collector.lab.processes import Crew
 from faultline_collector.lab.stage import NoRoom
 from faultline_collector.stores.store import StoreError
@@ -49,7 +49,7 @@ class Servers:
         self._mosquitto = (
             _program(find_mosquitto(), "mosquitto", "as root: make servers") if wanted.mosquitto else None
         )
-        self._influxd_port, self.broker_port = _free_port(), _free_port()
+        self._influxd_port, self.broker_port = free_port(), free_port()
 
     @property
     def influxd_url(self) -> str:
@@ -128,7 +128,7 @@ class Servers:
             ),
             MOSQUITTO: (
                 [str(self._mosquitto or MOSQUITTO), "-c", str(config)],
-                lambda: _listens(self.broker_port),
+                lambda: listens(self.broker_port),
             ),
         }
 
@@ -142,15 +142,3 @@ def _program(found: Path | None, name: str, remedy: str) -> Path:
 def _secret(file: Path, text: str) -> None:
     file.touch(mode=0o600)
     file.write_text(text + "\n", encoding="utf-8")
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as trial:
-        trial.settimeout(1.0)
-        return trial.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])

@@ -259,7 +259,7 @@ async def test_two_collectors_share_agents_and_mix_up_no_session(broker: Mosquit
     acl = broker.folder / "acl"
     lines = acl.read_text().partition(f"user {COLLECTOR}\n")[2].partition("\n\n")[0]
     acl.write_text(f"{acl.read_text()}\nuser {second}\n{lines}\n")
-    broker.process.signal(signal.SIGHUP)
+    broker.signal(signal.SIGHUP)
     async with Carried(broker).running() as one, Carried(broker, user=second).running() as other:
         uplinks = [uplink_of(broker, agent_id) for agent_id in ("west-1", "east-1")]
         sessions = [

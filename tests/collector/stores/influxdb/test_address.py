@@ -12,6 +12,7 @@ import pytest
 from faultline_collector.config import check_data
 from faultline_collector.lab.certificates import Authority
 from faultline_collector.lab.influxd import influxd_command
+from faultline_collector.lab.ports import free_port
 from faultline_collector.stores import open_store
 from faultline_collector.stores.influxdb.address import Address, parse_address, read_token
 from faultline_collector.stores.influxdb.store import InfluxdbStore
@@ -20,7 +21,7 @@ from faultline_collector.stores.store import StoreError
 from tests.collector.stores.influxdb.conftest import drained, until
 from tests.collector.stores.rows import Row, found, put
 from tests.servers.influxdb import influxd_program
-from tests.servers.process import ServerProcess, free_port
+from tests.servers.process import ServerProcess
 
 
 @pytest.mark.parametrize(
