@@ -42,7 +42,7 @@ def kind_of(schema: Schema, root: Schema) -> str:
     """What a setting takes, in a few words."""
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])
-    if "anyOf" in schema:
+    if "anyOf" in schema and "type" not in schema:
         return " or ".join(kind_of(resolve(form, root), root) for form in schema["anyOf"])
     if schema.get("type") == "array":
         return f"list of {kind_of(resolve(schema.get('items', {}), root), root)}"

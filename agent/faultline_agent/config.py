@@ -1,19 +1,20 @@
 """The agent's own configuration: one YAML file, read once."""
 
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from faultline.columns import MAX_ID_LENGTH
-from faultline.config import BadConfig, Settings, parse_data
+from faultline.config import Settings
 from faultline.durations import Duration, format_duration
+from faultline.problems import nested
 from faultline.topics import is_level
 from faultline_agent.policy import Policy, network, port_range
 from faultline_agent.probes import PROBES
 from faultline_agent.probes.probe import Probe
+from faultline_agent.probes.tools.endpoints import Resolvers
 from faultline_agent.sizes import Size
 from faultline_agent.uplinks import UPLINKS
 from faultline_agent.way import Tls, parse_url
@@ -28,16 +29,6 @@ def _checked_url(text: str) -> str:
     scheme = parse_url(text).scheme
     if scheme not in UPLINKS:
         raise ValueError(f"{text!r} does not begin with one of {', '.join(f'{s}://' for s in UPLINKS)}")
-    return text
-
-
-def _checked_resolver(text: str) -> str:
-    host, _, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "53")
-    try:
-        ip_address(host.strip("[]"))
-        port_range(port)
-    except ValueError:
-        raise ValueError(f"{text!r} is not an address or address:port") from None
     return text
 
 
@@ -116,13 +107,13 @@ class ReferenceTarget(Settings):
     def _known(self) -> "ReferenceTarget":
         try:
             self.probe()
-        except BadConfig as error:
-            raise ValueError("; ".join(error.problems)) from None
+        except ValidationError as error:
+            raise nested(error, PROBES[self.kind]) from None
         return self
 
     def probe(self) -> Probe:
-        """The probe; raises BadConfig."""
-        return parse_data(self.model_extra or {}, PROBES[self.kind], self.kind)
+        """The probe."""
+        return PROBES[self.kind].model_validate(self.model_extra or {})
 
     @property
     def name(self) -> str:
@@ -187,7 +178,7 @@ class AgentConfig(Settings):
     spool: SpoolSettings = Field(
         SpoolSettings(), description="Where results wait until the collector has them."
     )
-    resolvers: tuple[Annotated[str, AfterValidator(_checked_resolver)], ...] = Field(
+    resolvers: Resolvers = Field(
         default=(), description="Resolvers that probes use, as address or address:port; empty: the system's."
     )
     references: ReferenceSettings = Field(

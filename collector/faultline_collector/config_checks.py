@@ -11,8 +11,8 @@ from datetime import timedelta
 from ipaddress import ip_address
 
 from faultline.columns import MAX_ID_LENGTH
-from faultline.config import path_text
 from faultline.durations import format_duration, parse_duration
+from faultline.problems import path_text
 from faultline_collector import stores
 from faultline_collector.notify.checks import notify_problems
 from faultline_collector.probe_kinds import kind_problems
@@ -241,7 +241,7 @@ def _kinds(root: Node) -> Iterator[str]:
         kind = node.text("kind")
         if kind is not None:
             settings = {key: value for key, value in node.data.items() if key not in COMMON_TARGET_KEYS}
-            yield from kind_problems(kind, settings, node.path)
+            yield from kind_problems(kind, settings, node.path, COMMON_TARGET_KEYS)
 
 
 def _notify(root: Node) -> Iterator[str]:

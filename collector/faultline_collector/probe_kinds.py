@@ -1,19 +1,21 @@
 """What agents can probe, as data: the JSON Schema that the agent's table of probes generates."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
-from faultline.config import path_text
+from faultline.problems import path_text, unknown_setting
 
 SCHEMA_NAME = "probe-kinds.schema.json"
 
-_FORMATS = FormatChecker(formats=["regex"])
+_FORMATS = FormatChecker(formats=["regex", "ipv4", "ipv6"])
 _DURATION = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
 _TYPES = {
     "string": "text",
@@ -26,6 +28,15 @@ _TYPES = {
 }
 
 
+def _pattern(_: object, pattern: str, instance: object, __: object) -> Iterator[ValidationError]:
+    """As ECMA-262 has it: `$` is the end, also where a line ends there."""
+    if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+_Validator = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+
+
 @cache
 def kinds_schema() -> dict[str, Any]:
     """The schema: `$defs` holds one object schema a kind."""
@@ -34,12 +45,17 @@ def kinds_schema() -> dict[str, Any]:
 
 
 @cache
-def _validator(kind: str) -> Draft202012Validator:
-    return Draft202012Validator(kinds_schema() | {"$ref": f"#/$defs/{kind}"}, format_checker=_FORMATS)
+def _validator(kind: str) -> Any:
+    return _Validator(kinds_schema() | {"$ref": f"#/$defs/{kind}"}, format_checker=_FORMATS)
 
 
-def kind_problems(kind: str, settings: Mapping[str, object], path: tuple[int | str, ...]) -> Iterator[str]:
-    """What is wrong with a target's kind and the settings of that kind: one sentence each."""
+def kind_problems(
+    kind: str, settings: Mapping[str, object], path: tuple[int | str, ...], common: Collection[str] = ()
+) -> Iterator[str]:
+    """What is wrong with a target's kind and the settings of that kind: one sentence each.
+
+    `common` are the settings that every target has; somebody may have meant one of them.
+    """
     schema = kinds_schema()
     if kind not in kinds(schema):
         yield f"{path_text((*path, 'kind'))}: {kind!r} is not one of {', '.join(kinds(schema))}"
@@ -49,7 +65,7 @@ def kind_problems(kind: str, settings: Mapping[str, object], path: tuple[int | s
     )
     listed = {tuple(e.absolute_path) for e in errors if e.validator == "enum"}
     told = [e for e in errors if e.validator != "type" or tuple(e.absolute_path) not in listed]
-    yield from dict.fromkeys(said for error in told for said in _sentences(error, path, kind))
+    yield from dict.fromkeys(said for error in told for said in _sentences(error, path, kind, common))
 
 
 def kinds(schema: Mapping[str, Any]) -> list[str]:
@@ -57,29 +73,31 @@ def kinds(schema: Mapping[str, Any]) -> list[str]:
     return list(schema["$defs"])
 
 
-def _sentences(error: ValidationError, path: tuple[int | str, ...], kind: str) -> Iterable[str]:
+def _sentences(
+    error: ValidationError, path: tuple[int | str, ...], kind: str, common: Collection[str]
+) -> Iterable[str]:
     where = (*path, *error.absolute_path)
     instance: Any = error.instance
     rule: Any = error.validator_value
     schema: Any = error.schema
+    if error.validator in ("anyOf", "pattern") and "errorMessage" in schema:
+        return [f"{path_text(where)}: {instance!r} {schema['errorMessage']}"]
     if error.validator == "anyOf" and error.context:
-        return _no_alternative(error, path, kind)
+        return [f"{path_text(where)}: {instance!r} is not {_type_text(_alternatives(error))}"]
     if error.validator == "required":
         return [f"{path_text((*where, name))} is missing" for name in rule if name not in instance]
     if error.validator == "additionalProperties":
-        unknown = [name for name in instance if name not in schema.get("properties", {})]
-        return [f"{path_text((*where, name))} is not a known setting of {kind}" for name in unknown]
+        known = [*schema.get("properties", {}), *common]
+        return [
+            f"{path_text((*where, name))} {unknown_setting(name, known, kind)}"
+            for name in instance
+            if name not in known
+        ]
     return [f"{path_text(where)}: {_said(str(error.validator), repr(instance), rule, schema, error.message)}"]
 
 
-def _no_alternative(error: ValidationError, path: tuple[int | str, ...], kind: str) -> Iterable[str]:
-    """What is wrong by the alternative of the right type; when there is none, which types would be right."""
-    context: list[Any] = list(error.context or ())
-    for inner in context:
-        if inner.validator != "type" or inner.absolute_path != error.absolute_path:
-            return _sentences(inner, path, kind)
-    where = path_text((*path, *error.absolute_path))
-    return [f"{where}: {error.instance!r} is not {_type_text([inner.validator_value for inner in context])}"]
+def _alternatives(error: ValidationError) -> list[str]:
+    return [inner.validator_value for inner in error.context or () if isinstance(inner.validator_value, str)]
 
 
 def _said(keyword: str, value: str, rule: Any, schema: Any, message: str) -> str:

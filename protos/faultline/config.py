@@ -1,5 +1,6 @@
 """Reading configuration: all problems at once, each one sentence with path, value and what is allowed."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from faultline.problems import problems_of
 
 
 class Settings(BaseModel):
@@ -35,6 +38,34 @@ class Between:
     def _check(self, value: float) -> float:
         if not self.low <= value <= self.high:
             raise PydanticCustomError("between", "", {"low": f"{self.low:.12g}", "high": f"{self.high:.12g}"})
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Annotates text of a form that is told in words: `Annotated[str, Matching("^[A-Z]+$", "in capitals")]`.
+
+    In the JSON Schema the words are `errorMessage`, which editors show.
+    """
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(schema) | self.schema()
+
+    def schema(self) -> JsonSchemaValue:
+        """What it adds to a JSON Schema."""
+        return {"pattern": self.pattern, "errorMessage": f"is not {self.words}"}
+
+    def _check(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise PydanticCustomError("form", "", {"words": f"is not {self.words}"})
         return value
 
 
@@ -71,8 +102,14 @@ def parse_config(text: str, model: type[Model], source: str) -> Model:
     return parse_data(_plain(text, source), model, source)
 
 
+_KEYS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML without its traps: a key that comes twice is refused, and only true and false are booleans."""
+    """YAML without its traps.
+
+    A key that comes twice, or is not text, is refused, and only true and false are booleans.
+    """
 
     yaml_implicit_resolvers = {  # noqa: RUF012  PyYAML's own attribute
         first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
@@ -82,14 +119,18 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping of a node; raises ConstructorError where a key comes twice."""
         seen = set()
-        for key_node, _ in node.value:
-            key = key_node.value
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key!r} comes twice", key_node.start_mark
-                )
-            seen.add(key)
+        for key, _ in node.value:
+            if key.tag not in _KEYS:
+                raise _refused_key(key, "is not text; in quotes it is")
+            if key.value in seen:
+                raise _refused_key(key, "comes twice")
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _refused_key(node: yaml.Node, said: str) -> yaml.YAMLError:
+    key = f"the key {node.value!r}" if isinstance(node, yaml.ScalarNode) else "a key"
+    return yaml.constructor.ConstructorError(None, None, f"{key} {said}", node.start_mark)
 
 
 def _plain(text: str, source: str) -> object:
@@ -107,62 +148,11 @@ def parse_data(data: object, model: type[Model], source: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise BadConfig(source, (sentence(e) for e in error.errors(include_url=False))) from error
+        raise BadConfig(source, map(str, problems_of(error, model))) from error
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or "cannot be understood"
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
-    return f"{where}not YAML: {problem}"
-
-
-def path_text(parts: Iterable[int | str]) -> str:
-    """Writes a path as `targets[2].port`."""
-    text = ""
-    for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text or "the whole file"
-
-
-_SENTENCES = {
-    "missing": "is missing",
-    "extra_forbidden": "is not a known setting",
-    "string_type": "{value} is not text",
-    "bool_parsing": "{value} is not true or false",
-    "bool_type": "{value} is not true or false",
-    "int_parsing": "{value} is not a whole number",
-    "int_type": "{value} is not a whole number",
-    "int_from_float": "{value} is not a whole number",
-    "float_parsing": "{value} is not a number",
-    "float_type": "{value} is not a number",
-    "list_type": "{value} is not a list",
-    "tuple_type": "{value} is not a list",
-    "dict_type": "{value} is not a mapping",
-    "mapping_type": "{value} is not a mapping",
-    "model_type": "{value} is not a mapping of settings",
-    "model_attributes_type": "{value} is not a mapping of settings",
-    "greater_than": "{value} is not greater than {gt}",
-    "greater_than_equal": "{value} is less than {ge}",
-    "less_than": "{value} is not less than {lt}",
-    "less_than_equal": "{value} is greater than {le}",
-    "string_too_short": "{value} has fewer than {min_length} characters",
-    "string_too_long": "{value} has more than {max_length} characters",
-    "string_pattern_mismatch": "{value} does not match {pattern}",
-    "too_short": "holds {actual_length}, at least {min_length} are needed",
-    "too_long": "holds {actual_length}, at most {max_length} are allowed",
-    "literal_error": "{value} is not one of {expected}",
-    "enum": "{value} is not one of {expected}",
-    "between": "{value} is not between {low} and {high}",
-    "value_error": "{error}",
-}
-
-
-def sentence(error: ErrorDetails) -> str:
-    """One problem found by pydantic as one sentence."""
-    context: dict[str, Any] = dict(error.get("ctx") or {})
-    context["value"] = repr(error.get("input"))
-    form = _SENTENCES.get(error["type"])
-    said = form.format(**context) if form is not None else f"{context['value']}: {error['msg']}"
-    path = path_text(error["loc"])
-    return f"{path} {said}" if said.startswith("is ") else f"{path}: {said}"
+    return f"{where}{'' if isinstance(error, yaml.constructor.ConstructorError) else 'not YAML: '}{problem}"

@@ -59,10 +59,16 @@ def test_least_configuration_has_defaults() -> None:
     assert config.policy.policy().refusal("127.0.0.1", 80) != ""
 
 
+UNKNOWN_COLOUR = (
+    "colour is not a known setting; known are agent, collector, token_file, tls, plaintext_beyond_loopback, "
+    "spool, resolvers, references, policy, status"
+)
+
 BAD = {
     "agent: a": ["collector is missing"],
     "collector: memory://": ["agent is missing"],
-    LEAST + "colour: red": ["colour is not a known setting"],
+    LEAST + "resolver: x": ["resolver is not a known setting; is resolvers meant?"],
+    LEAST + "colour: red": [UNKNOWN_COLOUR],
     "agent: ''\ncollector: memory://": ["agent: '' has fewer than 1 characters"],
     "agent: 5\ncollector: memory://": ["agent: 5 is not text"],
     "agent: a\ncollector: http://x:1": [
@@ -100,7 +106,8 @@ BAD = {
         "references.targets[0].kind: 'smoke' is not one of http, tcp, dns"
     ],
     LEAST + "references: {targets: [{kind: tcp, host: x, port: 70000, colour: red}]}": [
-        "references.targets[0]: port: 70000 is not between 1 and 65535; colour is not a known setting"
+        "references.targets[0].port: 70000 is not between 1 and 65535",
+        "references.targets[0].colour is not a known setting; known are host, port, family, send, expect",
     ],
     LEAST + "policy: {networks: [10.0.0.1/8]}": [
         "policy.networks[0]: '10.0.0.1/8' is not an address range like 10.0.0.0/8"
@@ -115,7 +122,7 @@ BAD = {
         "agent is missing",
         "collector: 'x' is not a URL like grpc://host:7443",
         "spool.max_bytes: 'no' is not a size like 256MiB",
-        "colour is not a known setting",
+        UNKNOWN_COLOUR,
     ],
 }
 """Bad configurations, and everything that is said about each."""

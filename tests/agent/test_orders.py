@@ -35,7 +35,11 @@ def test_good_targets_are_probed_though_others_are_refused() -> None:
             Policy(),
             "127.0.0.1 is not a public address, and this agent's policy does not allow it",
         ),
-        (assigned("x", extra=1, host="127.0.0.1", port=9), HOME, "extra is not a known setting"),
+        (
+            assigned("x", extra=1, host="127.0.0.1", port=9),
+            HOME,
+            "extra is not a known setting; known are host, port, family, send, expect",
+        ),
     ],
 )
 def test_refused_target_gets_a_sentence(target: AssignedTarget, policy: Policy, sentence: str) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 
-from faultline.config import BadConfig, Between, Settings, parse_config, parse_data, path_text, read_config
+from faultline.config import BadConfig, Between, Matching, Settings, parse_config, parse_data, read_config
+from faultline.problems import nested, path_text, problems_of
 
 
 class Colour(Enum):
@@ -29,7 +30,9 @@ class Inner(Settings):
 class Everything(Settings):
     """One setting of each kind."""
 
-    text: Annotated[str, Field(min_length=2, max_length=4, pattern="^[a-z]*$")] = "ab"
+    text: Annotated[str, Field(min_length=2, max_length=4)] = "ab"
+    form: Annotated[str, Matching("^[a-z]*$", "in small letters")] = ""
+    maybe: Inner | None = None
     whole: int = 1
     number: float = 1.0
     flag: bool = True
@@ -38,18 +41,23 @@ class Everything(Settings):
     inner: Inner = Inner()
     many: tuple[Inner, ...] = ()
     few: Annotated[list[int], Field(min_length=1, max_length=2)] = Field(default=[1])
-    named: dict[str, Inner] = Field(default={})
+    named: dict[Annotated[str, Field(min_length=1)], Inner] = Field(default={})
     small: Annotated[int, Field(gt=0, lt=10)] = 1
     limited: Annotated[int, Field(ge=0, le=10)] = 1
     never: Annotated[str, AfterValidator(_refuse)] = ""
 
 
 BAD = {
-    "tex: 1": "tex is not a known setting",
+    "tex: 1": "tex is not a known setting; is text meant?",
+    "inner: {zzz: 1}": "inner.zzz is not a known setting; known are port",
+    "many: [{por: 1}]": "many[0].por is not a known setting; is port meant?",
+    "named: {x: {por: 1}}": "named.x.por is not a known setting; is port meant?",
+    "maybe: {por: 1}": "maybe.por is not a known setting; is port meant?",
     "text: 5": "text: 5 is not text",
     "text: a": "text: 'a' has fewer than 2 characters",
     "text: abcde": "text: 'abcde' has more than 4 characters",
-    "text: AB": "text: 'AB' does not match ^[a-z]*$",
+    "form: AB": "form: 'AB' is not in small letters",
+    'form: "ab\\n"': "form: 'ab\\n' is not in small letters",
     "whole: x": "whole: 'x' is not a whole number",
     "whole: 1.5": "whole: 1.5 is not a whole number",
     "whole: []": "whole: [] is not a whole number",
@@ -68,12 +76,17 @@ BAD = {
     "few: [1, 2, 3]": "few: holds 3, at most 2 are allowed",
     "named: 5": "named: 5 is not a mapping",
     "named: {x: {port: 0}}": "named.x.port: 0 is not between 1 and 65535",
+    "few: [x]": "few[0]: 'x' is not a whole number",
+    "named: {'': {}}": "named: '' has fewer than 1 characters",
     "small: 0": "small: 0 is not greater than 0",
     "small: 10": "small: 10 is not less than 10",
     "limited: -1": "limited: -1 is less than 0",
     "limited: 11": "limited: 11 is greater than 10",
     "never: x": "never: 'x' is never right",
     "a: b: c": "line 1, column 5: not YAML: mapping values are not allowed here",
+    "named: {1: {}}": "line 1, column 9: the key '1' is not text; in quotes it is",
+    "named: {? [a] : {}}": "line 1, column 11: a key is not text; in quotes it is",
+    "whole: 1\nwhole: 2": "line 2, column 1: the key 'whole' comes twice",
     "5": "the whole file: 5 is not a mapping of settings",
 }
 """Bad texts, and the sentence about each."""
@@ -130,10 +143,37 @@ def test_settings_do_not_change() -> None:
         Everything().whole = 5
 
 
-def test_bounds_are_in_the_schema() -> None:
+def test_bounds_and_forms_are_in_the_schema() -> None:
     """Editors show them."""
     port = Inner.model_json_schema()["properties"]["port"]
     assert (port["minimum"], port["maximum"]) == (1, 65535)
+    form = Everything.model_json_schema()["properties"]["form"]
+    assert (form["pattern"], form["errorMessage"]) == ("^[a-z]*$", "is not in small letters")
+
+
+def test_problems_within_settings_that_a_validator_reads_keep_their_places() -> None:
+    """As if the settings around knew them."""
+
+    class Outer(Settings):
+        """Reads what is within itself."""
+
+        within: dict[str, int]
+
+        @field_validator("within")
+        @classmethod
+        def _known(cls, within: dict[str, int]) -> dict[str, int]:
+            try:
+                Inner.model_validate(within)
+            except ValidationError as error:
+                raise nested(error, Inner) from None
+            return within
+
+    with pytest.raises(ValidationError) as raised:
+        Outer.model_validate({"within": {"port": 0, "prt": 1}})
+    assert list(map(str, problems_of(raised.value, Outer, ("outer", 2)))) == [
+        "outer[2].within.port: 0 is not between 1 and 65535",
+        "outer[2].within.prt is not a known setting; is port meant?",
+    ]
 
 
 def test_paths_are_written_as_people_write_them() -> None:

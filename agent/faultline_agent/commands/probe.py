@@ -18,7 +18,7 @@ from faultline.outcomes import Outcome
 from faultline_agent.probes import PROBES
 from faultline_agent.probes.probe import Finding, Probe
 from faultline_agent.probes.tools import open_tools, refuse_nothing
-from faultline_agent.probes.tools.endpoints import check_resolvers
+from faultline_agent.probes.tools.endpoints import checked_resolver
 
 BAR_WIDTH = 40
 """Characters that stand for the longest time of a waterfall."""
@@ -156,7 +156,8 @@ def probe(
     try:
         asked = read_settings(kind, target, assignments)
         timeout_s = parse_duration(timeout).total_seconds()
-        check_resolvers(resolvers)
+        for resolver in resolvers:
+            checked_resolver(resolver)
         if not timeout_s:
             raise ValueError(f"--timeout: {timeout} leaves no time")
     except (BadConfig, ValueError) as error:

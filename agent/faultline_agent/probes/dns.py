@@ -1,10 +1,10 @@
 """The probe kind `dns`: asks resolvers for the addresses of a name."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import dns.rcode
 import dns.rdatatype
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from faultline.outcomes import Outcome
 from faultline_agent.probes.probe import Finding, Probe, Tools
@@ -15,6 +15,24 @@ from faultline_agent.probes.tools.stopwatch import Stopwatch, attempt
 
 Rcode = Literal["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"]
 """Answer codes that a probe may expect."""
+
+
+def _address(text: str) -> str:
+    if (address := literal(text)) is None:
+        raise ValueError(f"{text!r} is not an address")
+    return address
+
+
+Address = Annotated[
+    str,
+    AfterValidator(_address),
+    Field(
+        json_schema_extra={
+            "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}],
+            "errorMessage": "is not an address",
+        }
+    ),
+]
 
 
 class DnsProbe(Probe):
@@ -30,7 +48,9 @@ class DnsProbe(Probe):
         default=(), description="Resolvers to ask, as address or address:port; none: the agent's own."
     )
     rcode: Rcode = Field(default="NOERROR", description="Answer code that is expected.")
-    answers: tuple[str, ...] = Field(default=(), max_length=64, description="Addresses that are expected.")
+    answers: tuple[Address, ...] = Field(
+        default=(), max_length=64, description="Addresses that are expected."
+    )
     answers_match: Literal["any", "all"] = Field(
         default="any", description='Whether "any" or "all" of the expected addresses must be answered.'
     )
@@ -40,14 +60,6 @@ class DnsProbe(Probe):
     def _check_name(cls, name: str) -> str:
         parse_name(name)
         return name
-
-    @field_validator("answers")
-    @classmethod
-    def _check_answers(cls, answers: tuple[str, ...]) -> tuple[str, ...]:
-        for text in answers:
-            if literal(text) is None:
-                raise ValueError(f"{text!r} is not an address")
-        return tuple(literal(text) or text for text in answers)
 
     @classmethod
     def read_target(cls, text: str) -> dict[str, object]:

@@ -1,15 +1,17 @@
 """The probe kind `http`: a request over http or https, and what its answer must be."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Mapping
 from functools import cached_property
 from time import time
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, field_validator
+from pydantic.config import JsonDict
 
-from faultline.config import Between
+from faultline.config import Between, Matching
 from faultline.outcomes import Outcome
 from faultline_agent.probes.probe import Finding, Probe, ProbeFailed, Tools
 from faultline_agent.probes.tools import sockets
@@ -20,10 +22,42 @@ from faultline_agent.probes.tools.request import Request, place
 from faultline_agent.probes.tools.resolve import addresses
 from faultline_agent.probes.tools.stopwatch import Stopwatch, concluded
 
-Status = Annotated[int, Between(100, 599)] | Annotated[str, Field(pattern="^[1-5]xx$")]
-HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
-HeaderValue = Annotated[str, Field(pattern=r"^[^\r\n\x00]*$")]
+_NAME = Matching(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "the name of a header like X-Request-Id")
+_NAMES: JsonDict = {"propertyNames": _NAME.schema()}
+_STATUSES = "is not a status like 204 or a class of statuses like '2xx'"
+
+
+def _checked_status(value: object) -> int | str:
+    if type(value) is int and 100 <= value <= 599:
+        return value
+    if isinstance(value, str) and re.fullmatch("[1-5]xx", value):
+        return value
+    raise ValueError(f"{value!r} {_STATUSES}")
+
+
+Status = Annotated[
+    int | str,
+    PlainValidator(_checked_status),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 100, "maximum": 599},
+                {"type": "string", "pattern": "^[1-5]xx$"},
+            ],
+            "errorMessage": _STATUSES,
+        }
+    ),
+]
+HeaderName = Annotated[str, _NAME]
+HeaderValue = Annotated[str, Matching(r"^[^\r\n\x00]*$", "one line of text")]
 Pattern = Annotated[str, Field(max_length=500, json_schema_extra={"format": "regex"})]
+Url = Annotated[
+    str,
+    Matching(
+        r"^https?://[^\s\x00-\x1f/?#][^\s\x00-\x1f]*$",
+        "a URL like https://example.com/path: http:// or https://, a host, no spaces",
+    ),
+]
 
 
 class HttpProbe(Probe):
@@ -33,16 +67,15 @@ class HttpProbe(Probe):
     timings: ClassVar[tuple[str, ...]] = ("dns", "connect", "tls", "first_byte", "total")
     target_form: ClassVar[str] = "URL"
 
-    url: str = Field(
-        pattern=r"^https?://[^\s\x00-\x1f/?#][^\s\x00-\x1f]*$",
-        max_length=2000,
-        description="What to request, http:// or https://.",
-    )
+    url: Url = Field(max_length=2000, description="What to request, http:// or https://.")
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field(
         default="GET", description="Method of the request."
     )
     headers: dict[HeaderName, HeaderValue] = Field(
-        default={}, max_length=50, description="Headers of the request, by name."
+        default={},
+        max_length=50,
+        description="Headers of the request, by name.",
+        json_schema_extra=_NAMES,
     )
     body: str = Field(default="", max_length=65_536, description="Body of the request, sent as UTF-8.")
     follow_redirects: Annotated[int, Between(0, 20)] = Field(
@@ -55,6 +88,7 @@ class HttpProbe(Probe):
         default={},
         max_length=20,
         description="Regular expressions (RE2) that the answer's headers must match.",
+        json_schema_extra=_NAMES,
     )
     body_contains: str = Field(default="", max_length=4096, description="Text that the body must contain.")
     body_matches: Pattern = Field(

@@ -16,11 +16,11 @@ from pydantic import (
     WithJsonSchema,
     field_validator,
 )
-from pydantic_core import ErrorDetails
 
 from faultline.columns import TOTAL
-from faultline.config import Between, sentence
+from faultline.config import Between
 from faultline.durations import Duration, format_duration, parse_duration
+from faultline.problems import problems_of
 from faultline_collector.outages import iso
 
 _SPACED_ZONE = re.compile(r" (\d\d:?\d\d)$")
@@ -223,13 +223,11 @@ def read_question(model: type[Q], parameters: Mapping[str, object]) -> Q:
     try:
         return model.model_validate(dict(parameters))
     except ValidationError as error:
-        raise BadQuestion(_sentence(error.errors(include_url=False)[0], model.model_fields)) from error
-
-
-def _sentence(error: ErrorDetails, known: Iterable[str]) -> str:
-    if error["type"] == "extra_forbidden":
-        return f"{error['loc'][0]} is not a known parameter; known are {', '.join(known)}"
-    return sentence(error)
+        unknown = [name for name in parameters if name not in model.model_fields]
+        if unknown:
+            known = ", ".join(model.model_fields)
+            raise BadQuestion(f"{unknown[0]} is not a known parameter; known are {known}") from error
+        raise BadQuestion(str(problems_of(error, model)[0])) from error
 
 
 def known_id(parameter: str, value: str, known: Iterable[str]) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from faultline.config import path_text, sentence
-from faultline_collector.notify.notifiers import NOTIFIERS, settings_of
+from faultline.problems import path_text, problems_of
+from faultline_collector.notify.notifiers import NOTIFIERS, notifier_class, settings_of
 from faultline_collector.notify.settings import ReceiverSettings
 
 COMMON_KEYS = frozenset(ReceiverSettings.model_fields)
@@ -65,9 +65,7 @@ def _kind(path: tuple[int | str, ...], node: Mapping[str, Any]) -> Iterator[str]
     try:
         settings_of(kind, {key: value for key, value in node.items() if key not in COMMON_KEYS})
     except ValidationError as error:
-        for found in error.errors(include_url=False):
-            found["loc"] = (*path, *found["loc"])
-            yield sentence(found)
+        yield from map(str, problems_of(error, notifier_class(kind).takes, path))
 
 
 def _unknown(

@@ -118,7 +118,7 @@ def test_resolver_can_be_named() -> None:
 BAD = {
     "target without a port": (["tcp", "localhost"], "'localhost' is not of the form host:port"),
     "port out of range": (["tcp", "localhost:70000"], "the port is not between 1 and 65535"),
-    "scheme": (["http", "ftp://x/"], "url: 'ftp://x/' does not match ^https?://"),
+    "scheme": (["http", "ftp://x/"], "url: 'ftp://x/' is not a URL like https://"),
     "unknown setting": (["http", "http://x/", "--set", "a=1"], "a is not a known setting"),
     "setting without a value": (["http", "http://x/", "--set", "a"], "--set a: is not of the form key=value"),
     "setting not YAML": (["http", "http://x/", "--set", "a=["], "'[' is not a YAML value"),

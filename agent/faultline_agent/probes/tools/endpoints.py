@@ -8,6 +8,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
+from faultline.config import Matching
+
 Family = Literal["any", "4", "6"]
 """Which addresses a probe may use."""
 
@@ -67,16 +69,20 @@ def ascii_host(host: str) -> str:
         raise ValueError(f"{host!r} is not a host name") from error
 
 
-def check_resolvers(resolvers: tuple[str, ...]) -> tuple[str, ...]:
-    """The same resolvers; ValueError with a sentence when one is not an address or address:port."""
-    for text in resolvers:
-        if literal(parse_endpoint(text, 53).host) is None:
-            raise ValueError(f"{text!r} is not an address or address:port")
-    return resolvers
+def checked_resolver(text: str) -> str:
+    """The same text; ValueError with a sentence when it is not an address or address:port."""
+    with suppress(ValueError):
+        if literal(parse_endpoint(text, 53).host) is not None:
+            return text
+    raise ValueError(f"{text!r} is not {_RESOLVER.words}")
 
+
+_RESOLVER = Matching(
+    r"^([0-9.]+(:[0-9]+)?|[0-9a-fA-F:.]+|\[[0-9a-fA-F:.]+\](:[0-9]+)?)$", "an address or address:port"
+)
 
 Resolvers = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...], AfterValidator(check_resolvers), Field(max_length=8)
+    tuple[Annotated[str, _RESOLVER, AfterValidator(checked_resolver)], ...], Field(max_length=8)
 ]
 """A pydantic field that holds resolvers as address or address:port."""
 
