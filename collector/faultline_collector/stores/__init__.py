@@ -1,34 +1,43 @@
 """Where results are kept: one file a store, one line in the table."""
 
+from collections.abc import Callable
 from importlib import import_module
 
 from faultline_collector.stores.options import StoreOptions
 from faultline_collector.stores.store import Store, StoreError
 
 STORES: dict[str, str] = {
-    "duckdb": "faultline_collector.stores.duckdb:open_duckdb",
-    "influxdb": "faultline_collector.stores.influxdb.store:open_influxdb",
-    "influxdbs": "faultline_collector.stores.influxdb.store:open_influxdbs",
-    "memory": "faultline_collector.stores.memory:open_memory",
+    "duckdb": "faultline_collector.stores.duckdb:duckdb_at",
+    "influxdb": "faultline_collector.stores.influxdb.store:influxdb_at",
+    "influxdbs": "faultline_collector.stores.influxdb.store:influxdbs_at",
+    "memory": "faultline_collector.stores.memory:memory_at",
 }
-"""Stores by URL scheme, as `module:function`; the function takes what follows `scheme://`, and options."""
+"""Stores by URL scheme, as `module:function`.
+
+The function takes what follows `scheme://`, raises StoreError where that cannot be, and gives what opens the
+store with its options.
+"""
 
 
 def url_problem(url: str) -> str:
     """Why a text cannot be the URL of a store, in a sentence; empty when it can."""
-    scheme, colon, _ = url.partition("://")
-    if colon and scheme in STORES:
-        return ""
-    return (
-        f"{url!r} is not the URL of a store, which begins with {' or '.join(f'{name}://' for name in STORES)}"
-    )
+    try:
+        _store_at(url)
+    except StoreError as error:
+        return str(error)
+    return ""
 
 
 def open_store(url: str, options: StoreOptions | None = None) -> Store:
     """Opens the store at `url`; raises StoreError with a sentence when it cannot."""
-    if said := url_problem(url):
-        raise StoreError(said, permanent=True)
-    scheme, _, place = url.partition("://")
+    return _store_at(url)(options or StoreOptions())
+
+
+def _store_at(url: str) -> Callable[[StoreOptions], Store]:
+    scheme, colon, place = url.partition("://")
+    if not colon or scheme not in STORES:
+        schemes = " or ".join(f"{name}://" for name in STORES)
+        raise StoreError(f"{url!r} is not the URL of a store, which begins with {schemes}", permanent=True)
     module, _, function = STORES[scheme].partition(":")
-    store: Store = getattr(import_module(module), function)(place, options or StoreOptions())
-    return store
+    found: Callable[[StoreOptions], Store] = getattr(import_module(module), function)(place)
+    return found

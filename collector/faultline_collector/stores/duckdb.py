@@ -247,13 +247,14 @@ class DuckdbStore:
         )
 
 
-def open_duckdb(place: str, _: StoreOptions) -> DuckdbStore:
-    """The store in the file at `place`."""
-    if not place:
+def duckdb_at(place: str) -> Callable[[StoreOptions], DuckdbStore]:
+    """What opens the store in the file at `place`; raises StoreError where that names none."""
+    if not place or place.endswith("/"):
         raise StoreError(
-            "duckdb:// names no file; duckdb:///var/lib/faultline/results.duckdb does", permanent=True
+            f"duckdb://{place} names no file; duckdb:///var/lib/faultline/results.duckdb does",
+            permanent=True,
         )
-    return DuckdbStore(Path(place))
+    return lambda _: DuckdbStore(Path(place))
 
 
 def _as_far_as_needed(

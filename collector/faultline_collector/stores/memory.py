@@ -1,7 +1,7 @@
 """`memory://`: results in numpy columns, bounded in number; for tests and for trying things out."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from threading import Lock
 
@@ -117,11 +117,11 @@ class MemoryStore:
             raise StoreError("the store is closed", permanent=True)
 
 
-def open_memory(place: str, _: StoreOptions) -> MemoryStore:
-    """An empty store; `place` is empty too."""
+def memory_at(place: str) -> Callable[[StoreOptions], MemoryStore]:
+    """What makes an empty store; `place` is empty too."""
     if place:
         raise StoreError(f"memory:// takes nothing behind it, not {place!r}", permanent=True)
-    return MemoryStore()
+    return lambda _: MemoryStore()
 
 
 def _selected(results: ResultBatch, query: ResultQuery) -> Mask:

@@ -4,10 +4,11 @@ An append is done when its entry is on disk. What the outbox still holds is merg
 answers do not depend on how far InfluxDB is behind.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from threading import Lock
 
 from faultline.ranges import Ranges
@@ -172,14 +173,14 @@ class InfluxdbStore:
             raise StoreError("the store is closed", permanent=True)
 
 
-def open_influxdb(place: str, options: StoreOptions) -> InfluxdbStore:
-    """The store at `influxdb://` + `place`."""
-    return _open(parse_address(place, tls=False), options)
+def influxdb_at(place: str) -> Callable[[StoreOptions], InfluxdbStore]:
+    """What opens the store at `influxdb://` + `place`; raises StoreError where that cannot be one."""
+    return partial(_open, parse_address(place, tls=False))
 
 
-def open_influxdbs(place: str, options: StoreOptions) -> InfluxdbStore:
-    """The store at `influxdbs://` + `place`, over TLS."""
-    return _open(parse_address(place, tls=True), options)
+def influxdbs_at(place: str) -> Callable[[StoreOptions], InfluxdbStore]:
+    """What opens the store at `influxdbs://` + `place`, over TLS; raises StoreError as above."""
+    return partial(_open, parse_address(place, tls=True))
 
 
 def _open(address: Address, options: StoreOptions) -> InfluxdbStore:
