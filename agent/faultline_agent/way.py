@@ -60,9 +60,11 @@ def parse_url(text: str) -> Address:
         port = parts.port
     except ValueError as error:
         raise ValueError(f"{text!r} is not a URL like grpc://host:7443: {error}") from None
-    if not parts.scheme or (not parts.hostname and parts.scheme != "memory"):
+    if parts.username or parts.password:
+        raise ValueError(f"{parts.scheme}://{parts.hostname}: no name or password belongs into the URL")
+    if not parts.scheme or bool(parts.hostname) != (parts.scheme != "memory") or port == 0:
         raise ValueError(f"{text!r} is not a URL like grpc://host:7443")
-    if parts.path not in ("", "/") or parts.query or parts.username:
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValueError(f"{text!r} has more than scheme, host and port")
     if port is None:
         port = DEFAULT_PORTS.get(parts.scheme, DEFAULT_PORT)

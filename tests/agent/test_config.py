@@ -78,6 +78,13 @@ BAD = {
     "agent: a\ncollector: grpcs://x:70000": [
         "collector: 'grpcs://x:70000' is not a URL like grpc://host:7443: Port out of range 0-65535"
     ],
+    "agent: a\ncollector: grpcs://x:0": ["collector: 'grpcs://x:0' is not a URL like grpc://host:7443"],
+    "agent: a\ncollector: grpcs://:7443": ["collector: 'grpcs://:7443' is not a URL like grpc://host:7443"],
+    "agent: a\ncollector: memory://x": ["collector: 'memory://x' is not a URL like grpc://host:7443"],
+    "agent: a\ncollector: 'grpcs://x#y'": ["collector: 'grpcs://x#y' has more than scheme, host and port"],
+    "agent: a\ncollector: grpcs://me:secret@x:1": [
+        "collector: grpcs://x: no name or password belongs into the URL"
+    ],
     "agent: a\ncollector: grpcs://x:1/path": [
         "collector: 'grpcs://x:1/path' has more than scheme, host and port"
     ],
