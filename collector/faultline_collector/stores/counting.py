@@ -1,7 +1,7 @@
 """Summaries counted in numpy, from results or from roll-ups. Pure."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,11 @@ from faultline.columns import NOT_REACHED
 from faultline_collector.results import Int32, Int64, Mask
 from faultline_collector.stores.order import MINUTE_US
 from faultline_collector.stores.places import Place, PlacedResults
-from faultline_collector.stores.plan import RAW, Plan
 from faultline_collector.stores.rollups import (
     Cells,
     bin_of,
     code_of,
     good,
-    merged,
     one_each,
     saturated,
     told,
@@ -44,34 +42,14 @@ class _Binned:
     count: Int64
 
 
-def answer(
-    query: SummaryQuery,
-    plan: Plan,
-    results: Callable[[Span], PlacedResults],
-    cells: Callable[[Span, int], Sequence[Cells]],
-) -> Summary:
-    """Answers as planned.
-
-    `results` gives those that start in a span; `cells` gives partial cells of a width that begin in a span,
-    together with what is not in any yet.
-    """
-    parts = [
-        count_results(results(span), query, span)
-        if width_us == RAW
-        else count_cells(merged(cells(span, width_us)), query, span)
-        for span, width_us in plan.pieces
-    ]
-    return replace(added(parts), rounded=plan.rounded)
-
-
 def count_results(placed: PlacedResults, query: SummaryQuery, span: Span) -> Summary:
     """What the results that start in the span give, by the steps of the query."""
     results, judged = placed.results, placed.results.judged_us
-    names = _Names(query, placed.places)
+    names = Names(query, placed.places)
     keys, keep = names.keys(results.target_ids, results.target, placed.place, results.family)
     keep &= (judged >= span.since_us) & (judged < span.until_us)
     keys, results, judged = _at(keys, keep), results.select(keep), judged[keep]
-    keys = (*keys, _steps(judged, query))
+    keys = (*keys, steps_of(judged, query))
     counted = _Items(keys, one_each(results), saturated(results).astype(np.int64), np.zeros_like(judged))
     known = told(results)
     minutes = _known_minutes(_at(keys, known), judged[known], query)
@@ -89,10 +67,10 @@ def count_cells(cells: Cells, query: SummaryQuery, span: Span) -> Summary:
 
     Partial cells may stand beside each other; the minutes of equal ones are united.
     """
-    names = _Names(query, cells.places)
+    names = Names(query, cells.places)
     keys, keep = names.keys(cells.target_ids, cells.target, cells.place, cells.family)
     keep &= (cells.start_us >= span.since_us) & (cells.start_us < span.until_us)
-    keys = (*keys, _steps(cells.start_us, query))
+    keys = (*keys, steps_of(cells.start_us, query))
     counted = _Items(
         _at(keys, keep), cells.outcomes[keep], cells.saturated[keep], np.zeros(keep.sum(), np.int64)
     )
@@ -137,7 +115,7 @@ def without_regions(summary: Summary) -> Summary:
     return _total(summary.groups, ("",), [items], [binned], summary.rounded)
 
 
-class _Names:
+class Names:
     """The names of a summary's groups and regions in order, and the keys that items get by them."""
 
     def __init__(self, query: SummaryQuery, places: Sequence[Place]) -> None:
@@ -170,7 +148,7 @@ def _at(keys: tuple[Int64, ...], index: npt.NDArray[Any]) -> tuple[Int64, ...]:
     return tuple(column[index] for column in keys)
 
 
-def _steps(at_us: Int64, query: SummaryQuery) -> Int64:
+def steps_of(at_us: Int64, query: SummaryQuery) -> Int64:
     """The start of the step in which each time lies."""
     return query.since_us + (at_us - query.since_us) // query.width_us * query.width_us
 
@@ -217,12 +195,12 @@ def _total(
     every = [*(part.keys for part in items), *(part.keys for part in binned)]
     keys = [np.concatenate(columns) for columns in zip(*every, strict=True)]
     code = code_of(keys)
-    _, first, row = np.unique(code, return_index=True, return_inverse=True)
-    outcomes, others = np.zeros((len(first), OUTCOMES), np.int64), np.zeros((2, len(first)), np.int64)
-    np.add.at(outcomes, row[:number], np.concatenate([part.outcomes for part in items]))
-    np.add.at(others[0], row[:number], np.concatenate([part.saturated for part in items]))
-    np.add.at(others[1], row[:number], np.concatenate([part.known_us for part in items]))
-    bin_row, bins, counts = _summed(row[number:], binned)
+    order = np.argsort(code[:number], kind="stable")
+    begin = np.flatnonzero(np.diff(code[order], prepend=-1))
+    first = order[begin]
+    row = np.searchsorted(code[first], code[number:])
+    outcomes = np.concatenate([part.outcomes for part in items])[order]
+    bin_row, bins, counts = _summed(row, binned)
     return Summary(
         groups=groups,
         group=keys[0][first].astype(np.int32),
@@ -231,9 +209,9 @@ def _total(
         asn=keys[2][first],
         family=keys[3][first],
         start_us=keys[4][first],
-        outcomes=outcomes,
-        saturated=others[0],
-        known_us=others[1],
+        outcomes=np.add.reduceat(outcomes, begin, axis=0),
+        saturated=np.add.reduceat(np.concatenate([part.saturated for part in items])[order], begin),
+        known_us=np.add.reduceat(np.concatenate([part.known_us for part in items])[order], begin),
         bin_row=bin_row,
         bin=bins,
         bin_count=counts,
@@ -245,7 +223,8 @@ def _summed(row: Int64, binned: Sequence[_Binned]) -> tuple[Int64, Int64, Int64]
     """Row, bin and count, each row and bin once, in order."""
     bins = np.concatenate([*(part.bin for part in binned), np.empty(0, np.int64)])
     counts = np.concatenate([*(part.count for part in binned), np.empty(0, np.int64)])
-    _, first, place = np.unique(code_of((row, bins)), return_index=True, return_inverse=True)
-    total = np.zeros(len(first), np.int64)
-    np.add.at(total, place, counts)
-    return row[first], bins[first], total
+    code = code_of((row, bins))
+    order = np.argsort(code, kind="stable")
+    begin = np.flatnonzero(np.diff(code[order], prepend=-1))
+    first = order[begin]
+    return row[first], bins[first], np.add.reduceat(counts[order], begin)

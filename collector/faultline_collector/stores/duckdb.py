@@ -106,7 +106,8 @@ class DuckdbStore:
             names = names_of(query, [str(target) for (target,) in self._targets.words()], places)
             asking = Asking(connection, state, query, names)
             planned = plan(query, state.raw_from_us, state.rollups_from_us, state.hours_until_us)
-            return replace(added([asking.piece(piece) for piece in planned.pieces]), rounded=planned.rounded)
+            parts = [part for piece in planned.pieces for part in asking.piece(piece)]
+            return replace(added(parts), rounded=planned.rounded)
 
     def upkeep(self, raw_before_us: int, rollups_before_us: int) -> Upkeep:
         """See `Store`; each day is closed some time after its end, when it gets its roll-ups of an hour."""

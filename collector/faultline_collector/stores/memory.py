@@ -10,7 +10,7 @@ import numpy as np
 from faultline.ranges import Ranges
 from faultline_collector.fleet import Fleet
 from faultline_collector.results import Mask, ResultBatch, Source
-from faultline_collector.stores.counting import answer
+from faultline_collector.stores.answering import answer
 from faultline_collector.stores.ledger import Ledger
 from faultline_collector.stores.options import StoreOptions
 from faultline_collector.stores.order import DAY_US, LONG_AGO_US, kept_timings, left_out, newest, pages

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -11,7 +12,9 @@ import numpy.typing as npt
 from faultline_collector.results import Int64
 from faultline_collector.stores.daily import cells, tables
 from faultline_collector.stores.daily.folding import State
+from faultline_collector.stores.daily.packs import FilePacks
 from faultline_collector.stores.order import MINUTE_US
+from faultline_collector.stores.packed_counting import count_piece
 from faultline_collector.stores.places import Place
 from faultline_collector.stores.plan import RAW, Piece
 from faultline_collector.stores.rollups import code_of
@@ -101,6 +104,7 @@ class Asking:
         self._state = state
         self._query = query
         self._names = names
+        self._packs = FilePacks(connection, state.unfolded)
         columns = {"grp": "t.grp", "site": "p.grp"} | (
             {"family": "r.family::INTEGER"} if query.by_family else {}
         )
@@ -113,11 +117,12 @@ class Asking:
         groups = {"grp": self._names.group, "site": self._names.site}
         return {name for name, own in groups.items() if set(own) == {0}}
 
-    def piece(self, piece: Piece) -> Summary:
-        """What one piece gives."""
+    def piece(self, piece: Piece) -> list[Summary]:
+        """What one piece gives, in parts that share no minute."""
         if piece.width_us == RAW:
-            return self._of_results(piece.span)
-        return self._of_cells(piece.span, piece.width_us)
+            return [self._of_results(piece.span)]
+        rest = partial(self._of_cells, width_us=piece.width_us)
+        return list(count_piece(self._query, piece, self._packs, rest))
 
     def _of_results(self, span: Span) -> Summary:
         days = tables.days(self._connection, *span)

@@ -7,17 +7,15 @@ from threading import Lock
 
 import duckdb
 
-from faultline_collector.stores.daily import cells, tables
+from faultline_collector.stores.daily import cells, packs, tables
 from faultline_collector.stores.daily.file import DuckdbFile
 from faultline_collector.stores.order import DAY_US, FOREVER_US, LONG_AGO_US
+from faultline_collector.stores.packed import SETTLE_US
 from faultline_collector.stores.rollups import FIVE_MINUTES_US, HOUR_US, WIDTHS_US
 from faultline_collector.stores.store import StoreError
 
 STEP_RESULTS = 100_000
 """Most results that one step folds."""
-
-SETTLE_US = 2 * HOUR_US
-"""So long after its end a day is closed; what comes later is late."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS folded (day INTEGER NOT NULL, results BIGINT NOT NULL, closed BOOLEAN NOT NULL);
@@ -75,7 +73,7 @@ class Folding:
         self._lock = Lock()
 
     def step(self) -> bool:
-        """Folds some results, or closes a day; whether there is more of it."""
+        """Folds some results, or closes a day, or packs one; whether there is more of it."""
         with self._lock, self._file.tending() as connection:
             state = read_state(connection)
             if state.unfolded:
@@ -85,7 +83,8 @@ class Folding:
             ripe = [d for d, f in state.days.items() if not f.closed and (d + 1) * DAY_US <= settled_us]
             if ripe:
                 _close(connection, min(ripe))
-            return len(ripe) > 1
+                return True
+            return _pack(connection, state)
 
     def forget(self, raw_before_us: int, rollups_before_us: int) -> list[int]:
         """Drops what ended before, results only once they are folded; gives the days of results dropped.
@@ -123,6 +122,7 @@ def _fold(connection: duckdb.DuckDBPyConnection, state: State, left: int) -> Non
         closed = state.days.get(day, Folded()).closed
         for width_us in WIDTHS_US if closed else (FIVE_MINUTES_US,):
             _fold_rows(connection, f"(FROM {table} WHERE {part})", day, width_us)
+        packs.drop(connection, day)
         connection.execute("DELETE FROM folded WHERE day = ?", [day])
         connection.execute("INSERT INTO folded VALUES (?, ?, ?)", [day, first + number, closed])
         left -= number
@@ -152,6 +152,16 @@ def _close(connection: duckdb.DuckDBPyConnection, day: int) -> None:
     connection.execute("UPDATE folded SET closed = true WHERE day = ?", [day])
 
 
+def _pack(connection: duckdb.DuckDBPyConnection, state: State) -> bool:
+    """Packs the newest closed day that is not packed; whether there are more."""
+    there = set(cells.stretches(connection, FIVE_MINUTES_US, LONG_AGO_US, FOREVER_US))
+    closed = {day for day, folded in state.days.items() if folded.closed}
+    loose = (closed & there) - set(packs.days(connection))
+    if loose:
+        packs.pack(connection, max(loose))
+    return len(loose) > 1
+
+
 def _rewrite(connection: duckdb.DuckDBPyConnection, table: str, rows: str) -> None:
     connection.execute(f"CREATE TABLE rewritten AS {rows}")
     connection.execute(f"DROP TABLE {table}")
@@ -163,4 +173,7 @@ def _drop_rollups(connection: duckdb.DuckDBPyConnection, before_us: int) -> None
         for first in cells.stretches(connection, width_us, LONG_AGO_US, before_us):
             if (first + days) * DAY_US <= before_us:
                 cells.drop_tables(connection, width_us, first)
+    for day in packs.days(connection):
+        if (day + 1) * DAY_US <= before_us:
+            packs.drop(connection, day)
     connection.execute("DELETE FROM folded WHERE (day + 1) * ? <= ? AND results = 0", [DAY_US, before_us])

@@ -15,7 +15,7 @@ from faultline.ranges import Ranges
 from faultline_collector.fleet import Fleet
 from faultline_collector.outages import Outage
 from faultline_collector.results import ResultBatch, Source
-from faultline_collector.stores.counting import answer
+from faultline_collector.stores.answering import answer
 from faultline_collector.stores.influxdb.address import Address, parse_address, read_token
 from faultline_collector.stores.influxdb.deadletters import DeadLetters
 from faultline_collector.stores.influxdb.entries import Entry
