@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn, Protocol
 
 from faultline.ranges import Ranges
@@ -103,6 +103,7 @@ class Conversation:
         self._clocks = clocks
         self._sleep = sleep
         self._lanes = Lanes(clocks.wall_us())
+        self._met_us, self._met_s = session.welcome.clock_us, clocks.axis_s()
         self._beats: deque[tuple[int, float]] = deque(maxlen=16)
         self._questions: asyncio.Queue[Explain] = asyncio.Queue(MOST_QUESTIONS)
         asked_s = session.welcome.heartbeat_s or USUAL_HEARTBEAT_S
@@ -175,11 +176,17 @@ class Conversation:
             case Assignment():
                 await self._station.assign(order)
             case ProbeNow():
-                self._station.hasten(order)
+                self._station.hasten(replace(order, until_us=self._own_us(order.until_us)))
             case Explain():
-                self._ask(order)
+                self._ask(replace(order, until_us=self._own_us(order.until_us)))
             case Drain():
                 raise Drained(order)
+
+    def _own_us(self, until_us: int) -> int:
+        """A time of the collector's clock by the agent's, whatever either is off by, or was set to since."""
+        clocks = self._clocks
+        theirs_us = self._met_us + round((clocks.axis_s() - self._met_s) * 1e6)
+        return clocks.wall_us() + until_us - theirs_us
 
     async def _acknowledge(self, ack: Ack) -> None:
         self._link.note_ack(ack, self._clocks.wall_us())

@@ -27,7 +27,11 @@ LEAST_REST_S = 0.004
 """What is due within it starts together, which takes less than one by one; a start may be that much late."""
 
 
-_LATE, _SATURATED = int(Flag.LATE), int(Flag.SATURATED)  # numbers: sums of flags are slow
+_LATE, _SATURATED, _ASKED = (
+    int(Flag.LATE),
+    int(Flag.SATURATED),
+    int(Flag.ASKED),
+)  # numbers: sums of flags are slow
 
 
 class Runner:
@@ -140,7 +144,7 @@ class Runner:
                 status=finding.status,
                 family=finding.family,
                 timings_us=finding.timings_us,
-                flags=run.late * _LATE + saturated * _SATURATED,
+                flags=run.late * _LATE + saturated * _SATURATED + (run.reason is Reason.HASTE) * _ASKED,
             )
         )
 

@@ -22,6 +22,7 @@ from faultline_collector.ingest.ledger import Ledger
 from faultline_collector.ingest.reception import Reception
 from faultline_collector.ingest.server import AgentsServicer, Server
 from faultline_collector.ingest.writer import Writer
+from faultline_collector.inquiry.errands import Errands
 from faultline_collector.judge import Judge
 from faultline_collector.listening import WebServer
 from faultline_collector.metrics import Metrics
@@ -60,13 +61,16 @@ def build(config: CollectorConfig, path: Path, store: Store, registry: Registry)
     judge = Judge(detector, fleet, registry, board, presences, metrics)
     if isinstance(store, RemoteStore):
         judge.kept.append(store.note_outages)
+    errands = Errands(fleet, config.correlation.hold_s, registry, presences, metrics, now_us, board.renew)
+    judge.taken.append(errands.take)
     writer = Writer(store, judge.take, metrics, fleet)
     ledger = Ledger(store.received())
-    desk = Desk(ledger, writer, judge, presences, metrics, now_us, version("faultline-collector"))
+    known = version("faultline-collector")
+    desk = Desk(ledger, writer, judge, presences, metrics, now_us, known, evidence=errands.take_evidence)
     intake = Intake(desk, fleet)
     tokens = Tokens(registry.authenticate, time.monotonic)
     roster = Roster(registry, config, path, fleet)
-    roster.changed += [writer.refit, intake.refit, judge.refit, lambda _: tokens.forget()]
+    roster.changed += [writer.refit, intake.refit, judge.refit, errands.refit, lambda _: tokens.forget()]
     courier = open_courier(registry, roster, metrics, now_us)
     history = History(board, store, registry, weights=lambda: roster.config.region_weights())
     reception = Reception(intake, metrics, roster.refresh)
@@ -81,6 +85,7 @@ def build(config: CollectorConfig, path: Path, store: Store, registry: Registry)
         board,
         detector,
         judge,
+        errands,
         writer,
         intake,
         roster,

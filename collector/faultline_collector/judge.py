@@ -34,7 +34,8 @@ class Judge:
 
     An outage that nobody could keep would come back with another id after a restart, so it is saved first;
     while the registry fails, it is published all the same and saved later. `ticked_us` is the last good tick.
-    Each of `kept` is called, in the event loop, with the outages that the registry has just taken.
+    Each of `kept` is called, in the event loop, with the outages that the registry has just taken; each of
+    `taken` with results, after the correlator.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Judge:
         self._metrics = metrics
         self._unsaved: dict[str, Outage] = {}
         self.kept: list[Callable[[Sequence[Outage]], None]] = []
+        self.taken: list[Callable[[ResultBatch], None]] = []
         self.ticked_us = 0
         self._awaited: frozenset[str] = frozenset()
         self._awaited_until_us = 0
@@ -62,6 +64,9 @@ class Judge:
         """Takes results that have become durable."""
         with self._surviving("observe"):
             self._correlator.observe(results)
+        for hear in self.taken:
+            with self._surviving("taken"):
+                hear(results)
 
     def contact(self, agent_id: str, at_us: int, *, well: bool) -> None:
         """Takes a sign of life."""

@@ -38,6 +38,16 @@ class Metrics:
         self.judge_errors = Counter(
             "faultline_judge_errors", "Steps of judgement that failed", ["step"], registry=own
         )
+        self.asked_probes = Counter(
+            "faultline_asked_probes", "Probes asked for beyond the schedule", ["reason"], registry=own
+        )
+        self.withheld_probes = Counter(
+            "faultline_withheld_probes", "Probes not asked for, to stay within the budget", registry=own
+        )
+        self.budget_left = Gauge(
+            "faultline_probe_budget_left", "Probes that may still be asked for within the hour", registry=own
+        )
+        self.proofs = Counter("faultline_proofs", "Proof from agents by fate", ["fate"], registry=own)
         self.open_outages = Gauge("faultline_open_outages", "Open outages", ["scope"], registry=own)
         self.agents = Gauge("faultline_agents", "Agents by state", ["state"], registry=own)
         self.spool_age = Gauge(

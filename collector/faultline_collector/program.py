@@ -12,6 +12,7 @@ from faultline_collector.correlate.engine import Correlator
 from faultline_collector.ingest.intake import Intake
 from faultline_collector.ingest.server import Server, TlsFiles
 from faultline_collector.ingest.writer import Writer
+from faultline_collector.inquiry.errands import Errands
 from faultline_collector.judge import Judge, every_second
 from faultline_collector.listening import WebServer
 from faultline_collector.mqtt.brokered import Brokered
@@ -39,6 +40,7 @@ class Program:
     board: Board
     correlator: Correlator
     judge: Judge
+    errands: Errands
     writer: Writer
     intake: Intake
     roster: Roster
@@ -57,6 +59,7 @@ class Program:
             tasks.create_task(self.web.run_until_stopped())
             endless = [
                 tasks.create_task(every_second(self._tick, now_us, time.monotonic)),
+                tasks.create_task(self.errands.run()),
                 tasks.create_task(self.courier.run()),
                 tasks.create_task(self.brokered.run()),
                 tasks.create_task(self.roster.keep()),
@@ -87,6 +90,7 @@ class Program:
 
     async def _tick(self, at_us: int) -> None:
         await self.judge.tick(at_us)
+        self.errands.look(self.correlator.outages(), self.intake.order, at_us)
         self.health.ticked_us = self.judge.ticked_us
         self.health.store_problem = self.writer.problem
         self.health.broker_problem = self.brokered.problem

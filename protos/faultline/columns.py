@@ -36,3 +36,4 @@ class Flag(IntFlag):
 
     SATURATED = 1
     LATE = 2
+    ASKED = 4

@@ -314,6 +314,21 @@ async def test_assignment_and_haste_reach_the_station(stage: Stage) -> None:
     assert stage.post.assignment.targets == ()
 
 
+async def test_times_of_the_collector_hold_whatever_the_clocks_say(stage: Stage) -> None:
+    """An agent that is an hour wrong probes as long as it was asked to, and no longer."""
+    stage.collector.clock_us = stage.clocks.wall_us() - 3_600_000_000
+    stage.start()
+    await eventually(lambda: stage.collector.sessions)
+    order = ProbeNow(("web",), 1.0, stage.collector.clock_us + 20_000_000)
+    await stage.collector.order(order)
+    await eventually(lambda: stage.post.hastened)
+    stage.clocks.now_s += 5.0
+    await stage.collector.order(order)
+    await eventually(lambda: len(stage.post.hastened) == 2)
+    left_us = [hastened.until_us - stage.clocks.wall_us() for hastened in stage.post.hastened]
+    assert left_us == [15_000_000, 15_000_000]
+
+
 async def test_questions_are_answered_or_counted(stage: Stage) -> None:
     """No more of them wait than a few."""
     stage.start()

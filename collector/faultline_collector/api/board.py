@@ -90,6 +90,10 @@ class Board:
         """Whether an outage is open or ended within a day."""
         return outage_id in self._ended or any(o.id == outage_id for o in self._picture.open_outages)
 
+    def renew(self) -> None:
+        """Notes that there is more to tell of some outage."""
+        self.turn += 1
+
     def seed(self, ended: Iterable[Outage]) -> None:
         """Takes over outages that ended before the start."""
         self._ended |= {outage.id: outage for outage in ended if not outage.state.is_open}

@@ -9,6 +9,7 @@ from prometheus_client import Counter
 from faultline.v1 import session_pb2
 from faultline_collector.ingest.ledger import Ledger
 from faultline_collector.ingest.writer import Writer
+from faultline_collector.inquiry.orders import Evidence
 from faultline_collector.metrics import Metrics
 from faultline_collector.presence import Presences
 from faultline_collector.results import ResultBatch
@@ -28,6 +29,10 @@ class Sink(Protocol):
         """Notes a sign of life that is not a result."""
 
 
+def leave_out(agent_id: str, evidence: Evidence) -> None:
+    """Takes proof that nobody asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """The shared parts of ingest, and what it counts; `now_us` is the collector's clock."""
@@ -40,6 +45,7 @@ class Desk:
     now_us: Callable[[], int]
     version: str
     heartbeat_s: int = 5
+    evidence: Callable[[str, Evidence], None] = leave_out
 
     def count_dropped(self, received: ReceivedRange) -> None:
         """Counts results that an agent threw away."""

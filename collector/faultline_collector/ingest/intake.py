@@ -7,6 +7,7 @@ from faultline_collector.fleet import Fleet
 from faultline_collector.ingest.assignments import Assignments
 from faultline_collector.ingest.desk import Desk
 from faultline_collector.ingest.session import AgentSession, Ending
+from faultline_collector.inquiry.orders import Order
 
 _log = structlog.get_logger("ingest")
 
@@ -47,6 +48,11 @@ class Intake:
             self._desk.presences.left(agent_id)
             self._desk.metrics.sessions.set(len(self._sessions))
             _log.info("agent disconnected", agent=agent_id, ending=session.ending and session.ending.value)
+
+    def order(self, agent_id: str, order: Order) -> bool:
+        """Tells an agent to do something once; says whether it has a session that will tell it."""
+        session = self._sessions.get(agent_id)
+        return session is not None and session.order(order)
 
     def refit(self, fleet: Fleet) -> None:
         """Goes on with another fleet: new assignments go out, sessions of removed agents end."""

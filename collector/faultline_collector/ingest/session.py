@@ -14,13 +14,18 @@ from faultline_collector.ingest.assignments import Duty
 from faultline_collector.ingest.clocks import ClockOffset
 from faultline_collector.ingest.decode import MAX_SEQUENCE, Arrival, claimed
 from faultline_collector.ingest.desk import DROP_REASONS, Desk
+from faultline_collector.ingest.orders import evidence_of, order_message
 from faultline_collector.ingest.reading import Claim
 from faultline_collector.ingest.wire import BadBatch
 from faultline_collector.ingest.writer import Parcel
+from faultline_collector.inquiry.orders import Order
 from faultline_collector.results import Source
 from faultline_collector.stores.store import ReceivedRange
 
 _SEEN_US = 250_000
+
+MOST_ORDERS = 32
+"""Most messages that wait for an agent that reads slowly; an order beyond it is not given."""
 
 _MOST_LOST = 16
 """Most lost spools that one heartbeat can name."""
@@ -91,6 +96,13 @@ class AgentSession:
         self._duty = duty
         self._news.set()
 
+    def order(self, order: Order) -> bool:
+        """Tells the agent to do something once; says whether it will be told."""
+        if self.ending is not None or len(self._outbox) >= MOST_ORDERS:
+            return False
+        self._tell(order_message(order))
+        return True
+
     def end(self, ending: Ending) -> None:
         """Ends the session: `next` gives None from now on; safe twice."""
         if self.ending is None:
@@ -114,6 +126,8 @@ class AgentSession:
                 self._hear_batch(message.batch)
             case "heartbeat":
                 self._hear_heartbeat(message.heartbeat)
+            case "evidence":
+                self._desk.evidence(self.agent.id, evidence_of(message.evidence, self._clock.offset_us))
             case "leave":
                 self.leave()
             case "hello":

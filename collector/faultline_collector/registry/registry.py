@@ -1,7 +1,7 @@
 """The registry: agents and their tokens, what is probed, and every outage with its life."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 from faultline_collector.config import CollectorConfig
 from faultline_collector.config_checks import id_problem
 from faultline_collector.fleet import Fleet
+from faultline_collector.inquiry.orders import Proof
 from faultline_collector.outages import Outage, Scope, State
 from faultline_collector.registry import rows
 from faultline_collector.registry.database import RegistryError, as_registry_error, open_engine, writing
+from faultline_collector.registry.proofs import add_proofs, read_proofs
 from faultline_collector.registry.tables import (
     AgentRow,
     ComponentRow,
@@ -140,6 +142,16 @@ class Registry:
             return rows.outage_of(row), tuple(
                 Transition(step.at_us, State(step.state), Scope(step.scope)) for step in life
             )
+
+    def save_proofs(self, proofs: Sequence[Proof]) -> int:
+        """Keeps proof of outages that are known, a bounded number of each; says how many pieces."""
+        with self._write() as session:
+            return add_proofs(session, proofs)
+
+    def proofs(self, outage_id: str) -> tuple[Proof, ...]:
+        """All proof of an outage, in the order in which it came."""
+        with self._read() as session:
+            return read_proofs(session, outage_id)
 
     def _save(self, session: Session, outage: Outage) -> None:
         row = session.get(OutageRow, outage.id)

@@ -133,6 +133,21 @@ class OutageRow(Table):
     evidence: Mapped[dict[str, Any]]
 
 
+class ProofRow(Table):
+    """One piece of proof of an outage, from one agent; `position` counts from 0."""
+
+    __tablename__ = "proofs"
+
+    outage: Mapped[str] = mapped_column(Id, ForeignKey("outages.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    agent: Mapped[str] = mapped_column(Id)
+    target: Mapped[str] = mapped_column(Id)
+    kind: Mapped[str]
+    failing: Mapped[bool]
+    gathered_us: Mapped[int]
+    data: Mapped[dict[str, Any]]
+
+
 class TransitionRow(Table):
     """One change of an outage's state or scope; `position` counts from 0."""
 

@@ -153,7 +153,7 @@ class Batch(_message.Message):
 
     @_builtins.property
     def flags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Column: bits; 1 measured while the agent was saturated, 2 started late."""
+        """Column: bits; 1 measured while the agent was saturated, 2 started late, 4 asked for by ProbeNow."""
 
     @_builtins.property
     def details(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
