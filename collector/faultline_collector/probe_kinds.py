@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
+from faultline.columns import TOTAL
 from faultline.problems import path_text, unknown_setting
 
 SCHEMA_NAME = "probe-kinds.schema.json"
@@ -71,6 +72,12 @@ def kind_problems(
 def kinds(schema: Mapping[str, Any]) -> list[str]:
     """The names of the kinds."""
     return list(schema["$defs"])
+
+
+def timings() -> list[str]:
+    """The names of the timings that any kind gives; the total comes last."""
+    named = dict.fromkeys(name for kind in kinds_schema()["$defs"].values() for name in kind["timings"])
+    return [*(name for name in named if name != TOTAL), TOTAL]
 
 
 def _sentences(

@@ -13,11 +13,14 @@ PLACE = Path(faultline.__file__).parent / "probe-kinds.schema.json"
 
 
 def schema() -> dict[str, object]:
-    """The document: `$defs` holds the schema of each kind's settings."""
+    """The document: `$defs` holds the schema of each kind's settings, and which timings it gives."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Settings of the probe kinds",
-        "$defs": {kind: probe.model_json_schema() for kind, probe in PROBES.items()},
+        "$defs": {
+            kind: probe.model_json_schema() | {"timings": list(probe.timings)}
+            for kind, probe in PROBES.items()
+        },
     }
 
 

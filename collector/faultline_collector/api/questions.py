@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,6 +23,7 @@ from faultline.config import Between
 from faultline.durations import Duration, format_duration, parse_duration
 from faultline.problems import problems_of
 from faultline_collector.outages import iso
+from faultline_collector.probe_kinds import timings
 
 _SPACED_ZONE = re.compile(r" (\d\d:?\d\d)$")
 
@@ -109,6 +111,16 @@ def _family(words: object) -> int:
     return int(str(words))
 
 
+def _timing(word: str) -> str:
+    if word not in timings():
+        raise ValueError(f"{word!r} is not a timing; there are {', '.join(timings())}")
+    return word
+
+
+def _name_timings(schema: dict[str, Any]) -> None:
+    schema["enum"] = timings()
+
+
 By = Annotated[
     tuple[str, ...],
     BeforeValidator(_axes),
@@ -116,6 +128,7 @@ By = Annotated[
     WithJsonSchema({"type": "string"}),
 ]
 Network = Annotated[int, BeforeValidator(_asn), WithJsonSchema({"type": "integer"})]
+Timing = Annotated[str, AfterValidator(_timing), Field(json_schema_extra=_name_timings)]
 Family = Annotated[int, BeforeValidator(_family), WithJsonSchema({"type": "integer", "enum": [0, 4, 6]})]
 
 
@@ -190,7 +203,7 @@ class AvailabilityQuestion(HistoryQuestion):
 class LatencyQuestion(HistoryQuestion):
     """Percentiles of a timing over good results."""
 
-    timing: str = Field(default=TOTAL, description="the timing: total, dns, connect, tls, first_byte, ...")
+    timing: Timing = Field(default=TOTAL, description="which timing of good results")
 
 
 class ExportQuestion(ScopedQuestion):
@@ -198,7 +211,7 @@ class ExportQuestion(ScopedQuestion):
 
     agent: str = Field(default="", description="only this agent; of results")
     width: Duration = Field(default=timedelta(minutes=5), description="width of roll-ups, 5m or 1h")
-    timing: str = Field(default=TOTAL, description="the timing of which roll-ups have percentiles")
+    timing: Timing = Field(default=TOTAL, description="the timing of which roll-ups have percentiles")
 
     @field_validator("width")
     @classmethod

@@ -88,7 +88,7 @@ def availability(url: str, as_json: bool, utc: bool, **asked: str | None) -> Non
 @query.command()
 @options(WINDOW, _DIVIDED, SCOPE)
 @click.option(
-    "--timing", default="total", show_default=True, help="total, dns, connect, tls, first_byte, ..."
+    "--timing", default="total", show_default=True, help="Of total, dns, connect, tls, first_byte, answer."
 )
 @url_option
 @json_option

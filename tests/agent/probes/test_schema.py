@@ -54,6 +54,12 @@ def test_every_kind_has_a_valid_schema_on_its_own(kind: str) -> None:
     assert all(field.get("description") for field in kinds()[kind]["properties"].values())
 
 
+@pytest.mark.parametrize("kind", PROBES)
+def test_every_kind_says_which_timings_it_gives(kind: str) -> None:
+    """So that the collector can refuse a question about any other."""
+    assert kinds()[kind]["timings"] == list(PROBES[kind].timings)
+
+
 @pytest.mark.parametrize(("kind", "settings"), GOOD.values(), ids=GOOD.keys())
 def test_settings_that_the_agent_takes_pass_the_schema(kind: str, settings: dict[str, Any]) -> None:
     """Both say yes."""

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from google.protobuf.message import Message
 
 from faultline.outcomes import Outcome
 from faultline.v1 import query_pb2 as pb
@@ -161,22 +162,29 @@ async def test_a_reader_of_results_that_leaves_frees_its_place(world: World, que
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("call", "asked", "said"),
     [
-        (pb.ResultsRequest(), "since: the window is empty, since must lie before until"),
         (
+            "Latency",
+            pb.LatencyRequest(since_us=1, until_us=2, timing="typo"),
+            "timing: 'typo' is not a timing; there are dns, connect, tls, first_byte, answer, total",
+        ),
+        ("Results", pb.ResultsRequest(), "since: the window is empty, since must lie before until"),
+        (
+            "Results",
             pb.ResultsRequest(since_us=1, until_us=2, agent_id="x"),
             "agent: 'x' is not known; known are east-1, us-1, west-1",
         ),
     ],
 )
 async def test_a_bad_question_is_an_invalid_argument(
-    world: World, query: Any, asked: pb.ResultsRequest, said: str
+    world: World, query: Any, call: str, asked: Message, said: str
 ) -> None:
     """With the sentence that REST has."""
     world.publish()
+    called = getattr(query, call)(asked)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await query.Results(asked).read()
+        await (called.read() if call == "Results" else called)
     assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, said)
 
 

@@ -266,6 +266,14 @@ async def test_results_are_selected_by_what_is_asked(
         ),
         ("latency?network=AS1", "network: 1 is not known; known are 7018, 55836"),
         ("latency?network=x", "network: 'x' is not the number of a network like 55836 or AS55836"),
+        (
+            "latency?timing=typo",
+            "timing: 'typo' is not a timing; there are dns, connect, tls, first_byte, answer, total",
+        ),
+        (
+            "export/rollups?timing=x",
+            "timing: 'x' is not a timing; there are dns, connect, tls, first_byte, answer, total",
+        ),
         ("results?family=5", "family: '5' is not an address family, which is 4 or 6"),
         (
             "availability?by=service,colour",

@@ -237,6 +237,7 @@ def test_timings_that_a_kind_brings_are_in_the_csv_too(served: Served, faultline
         (("query", "availability", "--step", "1"), "step: '1' is not a duration like 500ms, 30s, 5m"),
         (("query", "latency", "--by", "colour"), "by: 'colour' is not one of service, component, target"),
         (("query", "latency", "--provider", "x"), "provider: 'x' is not known; known are edgeline"),
+        (("query", "latency", "--timing", "x"), "timing: 'x' is not a timing; there are dns, connect"),
         (("outages", "nope"), "there is no outage 'nope'"),
         (("outages", "--since", "x"), "since: 'x' is not a time like 2026-01-31T12:00:00Z"),
     ],
