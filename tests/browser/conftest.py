@@ -1,12 +1,16 @@
 """Debian's Chromium, the page in it, and the collector behind it."""
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.stage import Stage
+
+WEB = Path(__file__).parents[2] / "collector" / "web"
 
 FLAGS = (
     "--disable-gpu",
@@ -26,6 +30,25 @@ def browser(program: Callable[[str], str]) -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=path, args=[*FLAGS, "--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def build() -> ModuleType:
+    """The page's build script, with what the lock file names installed."""
+    spec = importlib.util.spec_from_file_location("build_page", WEB / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.install()
+    return module
+
+
+@pytest.fixture(scope="session")
+def axe(build: ModuleType) -> str:
+    """The script of axe-core."""
+    assert build.WEB == WEB
+    return (WEB / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +11,6 @@ from tests.browser.scenes import SCENES, Scene, twitter_everywhere, twitter_in_i
 from tests.browser.stage import Stage
 
 pytestmark = pytest.mark.browser
-
-AXE = Path(__file__).parents[2] / "collector" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def test_keyboard_reaches_everything_and_focus_is_seen(page: Page, stage: Stage) -> None:
@@ -135,13 +132,13 @@ def test_nothing_moves_for_those_who_prefer_that(browser: Browser, stage: Stage)
     [("dark", ""), ("light", ""), ("light", "#outage=global-twitter")],
     ids=["dark", "light", "outage"],
 )
-def test_axe_finds_nothing(browser: Browser, stage: Stage, colours: Any, fragment: str) -> None:
+def test_axe_finds_nothing(browser: Browser, axe: str, stage: Stage, colours: Any, fragment: str) -> None:
     """Names, roles, contrast and order, by the rules of axe-core."""
     stage.show(twitter_everywhere())
     page = browser.new_page(color_scheme=colours, reduced_motion="reduce")
     page.goto(stage.url + fragment)
     page.wait_for_selector(".sheet .facts" if fragment else "path.land")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    page.evaluate(axe)
     found = page.evaluate("axe.run()")["violations"]
     assert not found, json.dumps([(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in found], indent=1)
     page.close()

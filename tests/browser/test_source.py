@@ -1,27 +1,11 @@
 """The page's source: its own tests, its types, its lock file and its build."""
 
-import importlib.util
 import re
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 pytestmark = pytest.mark.browser
-
-WEB = Path(__file__).parents[2] / "collector" / "web"
-
-
-@pytest.fixture(scope="module")
-def build() -> ModuleType:
-    """The build script, with what the lock file names installed."""
-    spec = importlib.util.spec_from_file_location("build_page", WEB / "build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.install()
-    return module
 
 
 @pytest.mark.timeout(180)
@@ -36,9 +20,9 @@ def test_unit_tests_of_the_page_pass(build: ModuleType) -> None:
     build.run_npm("test")
 
 
-def test_lock_file_names_no_registry() -> None:
+def test_lock_file_names_no_registry(build: ModuleType) -> None:
     """Whoever builds uses the registry that their npm is set up for."""
-    lock = (WEB / "package-lock.json").read_text(encoding="utf-8")
+    lock = (build.WEB / "package-lock.json").read_text(encoding="utf-8")
     assert "integrity" in lock
     assert not re.search(r'"resolved"', lock)
 
