@@ -3,11 +3,22 @@
 import errno
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import click
+
+from faultline.start import INTERRUPTED
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 class LazyGroup(click.Group):
@@ -27,6 +38,16 @@ class LazyGroup(click.Group):
             click.echo(f"{error.filename or 'the output'} cannot be written: {error.strerror}", err=True)
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
             sys.exit(2)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Reads the arguments; Ctrl-C ends that without a word."""
+        with _quietly():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Imports the command and runs it; Ctrl-C ends both without a word."""
+        with _quietly():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the table, in its order."""
