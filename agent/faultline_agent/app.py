@@ -35,7 +35,7 @@ Work = Coroutine[Any, Any, None]
 async def serve(
     config: AgentConfig, token: str, spool: Spool, tools: ProbeTools, log: Log, stop: asyncio.Event
 ) -> None:
-    """Runs the agent until `stop`; raises UplinkError when the collector refuses it for good."""
+    """Runs the agent until `stop`; raises UplinkError when it is refused for good, or SpoolDamaged."""
     clocks, random, guard = SystemClocks(), Random(), LoadGuard()
     load, policy = LoadWatch(guard), config.policy.policy()
     async with AsyncExitStack() as stack:
@@ -52,7 +52,7 @@ async def serve(
         runner = Runner(schedule, guard, references, recorder, tools, log, clocks, random)
         parts = (outbox, guard, load, references, recorder, runner)
         station = AgentStation(config.agent, policy, *parts, tools, log, clocks)
-        station.resume(spool.recall(KEPT_ASSIGNMENT))
+        station.resume(outbox.recall(KEPT_ASSIGNMENT))
         pump = Pump(uplink, outbox, station, log, clocks, random)
         status = StatusFile(config, station, outbox, pump.link, runner, clocks)
         stack.push_async_callback(status.write_last)

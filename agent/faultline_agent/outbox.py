@@ -30,9 +30,10 @@ class Outbox:
         """Set whenever something was added or forgotten; who waits clears it."""
         self.empty = asyncio.Event()
         """Whether the collector has everything."""
-        self.state: SpoolState = spool.state()
-        self.dropped: tuple[DroppedRange, ...] = spool.dropped()
-        self.lost: tuple[LostRange, ...] = spool.lost()
+        with spool.reading():
+            self.state: SpoolState = spool.state()
+            self.dropped: tuple[DroppedRange, ...] = spool.dropped()
+            self.lost: tuple[LostRange, ...] = spool.lost()
 
     @property
     def replaced(self) -> str:
@@ -43,6 +44,11 @@ class Outbox:
     def spool_id(self) -> str:
         """The random id of the spool's file."""
         return self._spool.spool_id
+
+    def recall(self, name: str) -> str | None:
+        """A fact kept by `remember`; for the start, when nothing else waits for the spool."""
+        with self._spool.reading():
+            return self._spool.recall(name)
 
     async def append(self, results: Sequence[Result], lost: int = 0) -> None:
         """Stores results for good, and drops what the spool has no room or time for."""

@@ -77,12 +77,12 @@ class Post:
         """Keeps it."""
         self.hastened.append(order)
 
-    async def explain(self, order: Explain) -> Evidence | None:
+    async def explain(self, order: Explain) -> tuple[Evidence, ...]:
         """Knows about the web only."""
         await self.may_answer.wait()
         self.asked.append(order)
         known = order.target_id == "web"
-        return Evidence(order.request_id, order.target_id, "story", 1, "{}") if known else None
+        return (Evidence(order.request_id, order.target_id, "story", 1, "{}"),) if known else ()
 
 
 class Stage:
@@ -225,6 +225,22 @@ async def test_refused_agent_stops(stage: Stage) -> None:
     stage.collector.refusal = UplinkError("this token belongs to nobody", permanent=True)
     with pytest.raises(UplinkError, match="this token belongs to nobody"):
         await stage.pump.run()
+
+
+async def test_spool_that_cannot_be_written_holds_nothing_up_for_good(stage: Stage) -> None:
+    """Forgetting fails and breaks the session; what the collector has is forgotten once that works again."""
+    stage.collector.holds_acks = True
+    stage.start()
+    await stage.record(3)
+    await eventually(lambda: stage.sent)
+    stage.spool._db.execute("PRAGMA query_only = ON")  # SQLite itself refuses to write
+    await stage.collector.release()
+    await eventually(lambda: len(stage.away) >= 2)
+    said = "the spool fails: attempt to write a readonly database"
+    assert (stage.pump.link.connected, stage.pump.link.problem) == (False, said)
+    stage.spool._db.execute("PRAGMA query_only = OFF")
+    await stage.emptied()
+    assert stage.sent == [(1, True)], "it was not sent again"
 
 
 async def test_a_lost_spool_is_reported_until_acknowledged(tmp_path: Path) -> None:

@@ -144,21 +144,39 @@ async def read_all(outbox: Outbox) -> None:
         skip |= {parcel.first}
 
 
+def damage_in_place(path: Path, from_page: int = 2) -> None:
+    """Overwrites pages; the file of a running agent stays the same one."""
+    with path.open("r+b") as file:
+        file.seek(from_page * PAGE)
+        file.write(b"\xa5" * (path.stat().st_size - from_page * PAGE))
+
+
 async def test_damage_while_running_is_final(tmp_path: Path) -> None:
     """Whoever reads or writes is told so, in one sentence; who opens the spool next moves it aside."""
     spool = open_spool(tmp_path)
     fill(spool, 80, size=1_000)  # more than SQLite keeps in memory
     spool.close()
     outbox = Outbox(open_spool(tmp_path), plain_encode, SetClocks())
-    path = tmp_path / "spool.db"
-    with path.open("r+b") as file:  # the file of a running agent stays the same one
-        file.seek(2 * PAGE)
-        file.write(b"\xa5" * (path.stat().st_size - 2 * PAGE))
+    damage_in_place(tmp_path / "spool.db")
     with pytest.raises(SpoolDamaged, match=r"spool .*spool.db is damaged \(database disk image is malformed"):
         await read_all(outbox)
     await outbox.close()
     again = open_spool(tmp_path)
     assert again.lost() == (LostRange(spool.spool_id, 1, 80_000),)
+
+
+async def test_damage_right_after_opening_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """Also when it is the outbox that comes upon it, before anything runs."""
+    wreck(tmp_path, lambda whole: whole)
+    spool = open_spool(tmp_path)
+    outbox = Outbox(spool, plain_encode, SetClocks())
+    damage_in_place(tmp_path / "spool.db", from_page=1)
+    spool._db.execute("PRAGMA shrink_memory")  # what SQLite has in memory is not read again
+    with pytest.raises(SpoolDamaged, match=r"spool .*spool.db is damaged"):
+        outbox.recall("assignment")
+    with pytest.raises(SpoolDamaged, match=r"spool .*spool.db is damaged"):
+        Outbox(spool, plain_encode, SetClocks())
+    await outbox.close()
 
 
 def test_damaged_log_gives_no_sequence_out_again(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from faultline_agent.uplinks.uplink import AssignedTarget, Assignment, UplinkError
+from faultline_agent.uplinks.wire import encode_batch
 from tests.agent.commands.agents import agent, call, status, wait_for, write_config
-from tests.agent.stage import DEADLINE_S, assigned, eventually, open_spool
+from tests.agent.stage import DEADLINE_S, assigned, eventually, open_spool, result
+from tests.agent.test_wreck import damage_in_place
 from tests.agent.uplinks.collectors import grpc_end
 
 pytestmark = pytest.mark.timeout(180)  # processes start slowly on a busy machine
@@ -197,6 +199,40 @@ def test_damaged_spool_is_said_and_replaced(tmp_path: Path) -> None:
         process.terminate()
         assert process.wait() == 0
         (replaced,) = [event for event in events(process) if event["event"] == "spool replaced"]
+    assert "was damaged" in str(replaced["problem"])
+
+
+def spool_of_an_hour_ago(folder: Path) -> None:
+    """A spool with more results than SQLite keeps in memory."""
+    spool = open_spool(folder)
+    recorded_us = time.time_ns() // 1000 - 3_600_000_000
+    for _ in range(20):
+        results = [result(detail=f"{number:0300}") for number in range(1_000)]
+        spool.append(results, encode_batch, recorded_us)
+    spool.close()
+
+
+async def test_spool_that_is_damaged_while_it_runs_ends_the_agent_with_4(tmp_path: Path) -> None:
+    """With a sentence and without a traceback; the next start goes on with a new one and owns up."""
+    spool_of_an_hour_ago(tmp_path)
+    async with grpc_end() as end:
+        end.refusal = UplinkError("come back later")
+        config = write_config(tmp_path, f"grpc://127.0.0.1:{end.port}")
+        with agent(config) as process:
+            await asyncio.to_thread(wait_for, lambda: status(config).get("state") == "running")
+            damage_in_place(tmp_path / "spool.db")
+            end.refusal = None
+            assert await ended(process) == 4
+            logged = events(process)
+        (damaged,) = [event for event in logged if event["event"] == "spool damaged"]
+        assert str(damaged["problem"]).endswith("; the next start begins a new one")
+        assert all("exception" not in event for event in logged)
+        end.heard.clear()
+        with agent(config) as process:
+            await eventually(lambda: "heartbeat" in end.heard)
+            process.send_signal(signal.SIGTERM)
+            assert await ended(process) == 0
+            (replaced,) = [event for event in events(process) if event["event"] == "spool replaced"]
     assert "was damaged" in str(replaced["problem"])
 
 
