@@ -8,8 +8,13 @@ import pytest
 
 from faultline_collector.stores import STORES, open_store
 from faultline_collector.stores.duckdb import DuckdbStore
+from faultline_collector.stores.influxdb.address import read_token
+from faultline_collector.stores.influxdb.deadletters import DeadLetters
+from faultline_collector.stores.influxdb.outbox import Outbox
+from faultline_collector.stores.influxdb.server import Server
+from faultline_collector.stores.influxdb.store import InfluxdbStore
 from faultline_collector.stores.store import Store
-from tests.collector.stores.influxdb.buckets import new_store_url, options
+from tests.collector.stores.influxdb.buckets import address_of, new_store_url, options
 from tests.servers.influxdb import Organisation
 
 PLACES = {"memory": "memory://", "duckdb": "duckdb://{folder}/results.duckdb"}
@@ -59,12 +64,19 @@ def fresh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         if request.param == "duckdb":
             store: Store = DuckdbStore(folder / "results.duckdb", clock=lambda: AFTER_ALL_US)
         else:
-            place: Organisation = request.getfixturevalue("influxdb")
-            store = open_store(new_store_url(place), options(place, folder))
+            store = _settled(request.getfixturevalue("influxdb"), folder)
         with closing(store):
             yield store
 
     return opened
+
+
+def _settled(place: Organisation, folder: Path) -> InfluxdbStore:
+    """An empty store by whose clock all days have settled."""
+    told = options(place, folder)
+    server = Server(address_of(new_store_url(place)), lambda: read_token(told.token_file))
+    letters = DeadLetters(told.outbox / "refused.jsonl")
+    return InfluxdbStore(server, Outbox(told.outbox), letters, lambda: AFTER_ALL_US)
 
 
 @pytest.fixture

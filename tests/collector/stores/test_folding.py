@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from faultline_collector.results import ResultBatch, Source, concatenate
+from faultline_collector.stores.daily import packs
 from faultline_collector.stores.daily.folding import STEP_RESULTS, Folded, State, read_state
 from faultline_collector.stores.duckdb import DuckdbStore
 from faultline_collector.stores.order import MINUTE_US
@@ -111,6 +112,40 @@ def test_late_results_of_a_closed_day_reach_its_hours(tmp_path: Path) -> None:
         assert [(sum(row.outcomes), row.known_us) for row in late] == [(3, 3 * MINUTE_US)]
         kept_up(store)
         assert list(store.summary(EVERYTHING).rows()) == late
+
+
+def test_closed_days_are_answered_from_packs(tmp_path: Path) -> None:
+    """Weeks of cells need not be read; a late result unpacks its day until upkeep has packed it again."""
+    path = tmp_path / "results.duckdb"
+    with opened(path) as store:
+        fill(store, 1000)
+        kept_up(store)
+        expected = list(store.summary(EVERYTHING).rows())
+    with duckdb.connect(path) as connection:
+        for name in contents(path):
+            connection.execute(f"UPDATE {name} SET start_us = 0")  # noqa: S608
+    with opened(path) as store:
+        assert list(store.summary(EVERYTHING).rows()) == expected
+        put(store, [Row(9, "us-1", target="bank")])
+        assert len(list(store.summary(EVERYTHING).rows())) < len(expected)
+
+
+def test_packs_are_made_and_dropped_with_their_days(tmp_path: Path) -> None:
+    """For every closed day one, until its roll-ups are forgotten."""
+    path = tmp_path / "results.duckdb"
+    with opened(path, TODAY * DAY_US + 2 * HOUR_US) as store:
+        fill(store, 1000)
+        kept_up(store)
+    assert packed_days(path) == [TODAY - 2, TODAY - 1]
+    with opened(path) as store:
+        kept_up(store, NOON_US - DAY_US, NOON_US - DAY_US)
+    assert packed_days(path) == [TODAY - 1, TODAY]
+
+
+def packed_days(path: Path) -> list[int]:
+    """The days that a file has packed."""
+    with duckdb.connect(path) as connection:
+        return packs.days(connection)
 
 
 def test_results_are_forgotten_only_when_they_are_folded(tmp_path: Path) -> None:

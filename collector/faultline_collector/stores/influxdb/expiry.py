@@ -1,13 +1,13 @@
 """Forgetting what was kept long enough. As a rule the buckets' own retention has done it before."""
 
-from collections.abc import Iterable, Sequence
 from time import time_ns
 
 from faultline_collector.stores.influxdb.lines import MEASUREMENT
 from faultline_collector.stores.influxdb.outbox import Outbox
-from faultline_collector.stores.influxdb.reading import extent, extent_query, flux_range, flux_time, tables
+from faultline_collector.stores.influxdb.reading import days, days_query, extent, extent_query, flux_time
 from faultline_collector.stores.influxdb.rollup_points import CELL, MEASUREMENTS
 from faultline_collector.stores.influxdb.server import Ask, Server
+from faultline_collector.stores.influxdb.shelf import Shelf
 from faultline_collector.stores.order import DAY_US, LONG_AGO_US
 from faultline_collector.stores.rollups import HOUR_US
 from faultline_collector.stores.summary import Span
@@ -19,8 +19,9 @@ _RAW_FROM, _ROLLUPS_FROM = "raw_from", "rollups_from"
 class Expiry:
     """Deletes whole days, and knows since when everything is kept (microseconds)."""
 
-    def __init__(self, server: Server, outbox: Outbox, ask: Ask) -> None:
+    def __init__(self, server: Server, outbox: Outbox, shelf: Shelf, ask: Ask) -> None:
         self._server = server
+        self._shelf = shelf
         self._outbox = outbox
         self._ask = ask
 
@@ -38,6 +39,7 @@ class Expiry:
         """Forgets days that ended before; gives how many days of results. Raises StoreError."""
         self._advance(_RAW_FROM, raw_before_us)
         self._advance(_ROLLUPS_FROM, rollups_before_us)
+        self._shelf.drop([day for day in self._shelf.days() if day * DAY_US < self.rollups_from_us])
         if not self._outbox.wait_until_sent(_DRAIN_S):
             return 0
         address = self._server.address
@@ -59,19 +61,6 @@ class Expiry:
         if not there:
             return 0
         first_us = min(span.since_us for span in there) // DAY_US * DAY_US
-        days = _days(self._ask(_days_query(bucket, Span(first_us, old.until_us), measurement, field)))
+        gone = days(self._ask(days_query(bucket, Span(first_us, old.until_us), measurement, field)))
         self._server.delete(bucket, flux_time(first_us), flux_time(old.until_us - 1))
-        return len(days)
-
-
-def _days_query(bucket: str, span: Span, measurement: str, field: str) -> str:
-    ours = f'r._measurement == "{measurement}" and r._field == "{field}"'
-    return (
-        f"{flux_range(bucket, span)} |> filter(fn: (r) => {ours})"
-        ' |> aggregateWindow(every: 1d, fn: count, timeSrc: "_start") |> filter(fn: (r) => r._value > 0)'
-        ' |> group() |> unique(column: "_time") |> keep(columns: ["_time"])'
-    )
-
-
-def _days(rows: Iterable[list[str]]) -> Sequence[str]:
-    return [row[header.index("_time")] for header, some in tables(rows) for row in some]
+        return len(gone)

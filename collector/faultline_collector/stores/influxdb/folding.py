@@ -1,6 +1,6 @@
 """Roll-ups in InfluxDB, kept up from the outbox: every result counts in them once, whatever crashes when."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from faultline_collector.results import Mask
 from faultline_collector.stores.influxdb.deadletters import DeadLetters
 from faultline_collector.stores.influxdb.delivery import Delivery, NotDelivered
 from faultline_collector.stores.influxdb.outbox import Item, Outbox
+from faultline_collector.stores.influxdb.packing import Packing
 from faultline_collector.stores.influxdb.rollup_points import (
     Mark,
     Written,
@@ -21,7 +22,8 @@ from faultline_collector.stores.influxdb.rollup_points import (
     written_cells,
 )
 from faultline_collector.stores.influxdb.server import Ask, Server
-from faultline_collector.stores.order import MINUTE_US
+from faultline_collector.stores.order import DAY_US, MINUTE_US
+from faultline_collector.stores.packed_counting import Packed
 from faultline_collector.stores.places import gathered
 from faultline_collector.stores.rollups import FIVE_MINUTES_US, HOUR_US, Cells, fold, merged
 from faultline_collector.stores.store import StoreError
@@ -49,11 +51,14 @@ class Folding:
     whatever breaks off a step, the next takes the same entries, and leaves out the cells that were written.
     """
 
-    def __init__(self, server: Server, outbox: Outbox, letters: DeadLetters, ask: Ask) -> None:
+    def __init__(
+        self, server: Server, outbox: Outbox, letters: DeadLetters, packing: Packing, ask: Ask
+    ) -> None:
         self._server = server
         self._ask = ask
         self._outbox = outbox
         self._letters = letters
+        self._packing = packing
         self._lock = Lock()
 
     def step(self) -> bool:
@@ -65,10 +70,27 @@ class Folding:
                 return False
             self._outbox.keep(_FLUSHING, str(some[-1].number))
             narrow = self._folded(some, FIVE_MINUTES_US, None)
+            self._packing.loosen(set((narrow.cells.start_us // DAY_US).tolist()))
             self._write(narrow)
             self._write(narrow._replace(cells=_of_hours(narrow.cells)))
             self._outbox.fold(some[-1].number)
             return len(some) < len(items)
+
+    def pack(self) -> bool:
+        """Packs one closed day; whether there are more. Raises StoreError and can be called again."""
+        with self._lock:
+            return self._packing.step()
+
+    def days(self, width_us: int) -> Sequence[int]:
+        """See `Packs`."""
+        with self._lock:
+            items = self._outbox.after(self._outbox.folded)
+            new = {day for i in items if i.results for day in _days_of(Span(i.since_us, i.until_us))}
+            return [day for day in self._packing.days() if day not in new]
+
+    def read(self, width_us: int, some: Sequence[int], timing: str) -> Mapping[int, Packed]:
+        """See `Packs`."""
+        return self._packing.read(width_us, some, timing)
 
     def cells(self, span: Span, width_us: int, timings: Sequence[str]) -> list[Cells]:
         """Partial cells that begin in the span: of InfluxDB, and of what is not in it yet."""
@@ -159,6 +181,10 @@ def _keys(cells: Cells) -> list[_Key]:
 def _of_same_keys(parts: Sequence[Cells], new: Cells) -> list[Cells]:
     wanted = set(_keys(new))
     return [part.select(np.array([key in wanted for key in _keys(part)], np.bool_)) for part in parts]
+
+
+def _days_of(span: Span) -> range:
+    return range(span.since_us // DAY_US, -(-span.until_us // DAY_US))
 
 
 def _runs(starts: Sequence[int], width_us: int) -> list[Span]:

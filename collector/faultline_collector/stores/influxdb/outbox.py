@@ -73,6 +73,11 @@ class Outbox:
         self._accounts.keep(self._marks)
 
     @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self._folder
+
+    @property
     def size(self) -> int:
         """What the entries take on disk."""
         return self._segments.size

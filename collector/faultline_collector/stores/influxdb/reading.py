@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from faultline_collector.results import Int32, ResultBatch, Source
 from faultline_collector.stores.influxdb.lines import MEASUREMENT, RECORD_NUMBERS, unplain
+from faultline_collector.stores.order import DAY_US
 from faultline_collector.stores.places import Place, PlacedResults, gathered
 from faultline_collector.stores.store import StoreError
 from faultline_collector.stores.summary import Span
@@ -66,6 +67,23 @@ def extent(rows: Iterable[list[str]]) -> list[Span]:
         for header, some in tables(rows)
         for row in some
         for at_us in (_microseconds(row[header.index("_time")]),)
+    ]
+
+
+def days_query(bucket: str, span: Span, measurement: str, field: str) -> str:
+    """Asks for the days in a span, which must not be endless, that have a point."""
+    ours = f'r._measurement == "{measurement}" and r._field == "{field}"'
+    return (
+        f"{flux_range(bucket, span)} |> filter(fn: (r) => {ours})"
+        ' |> aggregateWindow(every: 1d, fn: count, timeSrc: "_start", createEmpty: false)'
+        ' |> group() |> unique(column: "_time") |> keep(columns: ["_time"])'
+    )
+
+
+def days(rows: Iterable[list[str]]) -> list[int]:
+    """The days (since 1970) in the answer to `days_query`."""
+    return [
+        _microseconds(row[header.index("_time")]) // DAY_US for header, some in tables(rows) for row in some
     ]
 
 

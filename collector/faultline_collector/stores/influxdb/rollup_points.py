@@ -163,11 +163,9 @@ def _written(
 
 def _bins(fields: Sequence[str], values: Sequence[str], own: Any) -> tuple[tuple[str, ...], Any]:
     """The timings that occur; and cell, timing, bin and count of each bin."""
-    timings: dict[str, int] = {}
-    rows = []
-    for row, (field, value, mine) in enumerate(zip(fields, values, own.tolist(), strict=True)):
-        if not mine:
-            timing = timings.setdefault(field.removeprefix(HISTOGRAM), len(timings))
-            rows += [(row, timing, *map(int, word.split(":"))) for word in value.split(" ")]
-    columns = np.array(rows, np.int64).reshape(-1, 4).T
-    return tuple(timings), columns
+    rows = np.flatnonzero(~own)
+    timings, timing = coded(fields[row].removeprefix(HISTOGRAM) for row in rows.tolist())
+    texts = [values[row] for row in rows.tolist()]
+    number = np.array([text.count(":") for text in texts], np.int64)
+    pairs = np.fromstring(" ".join(texts).replace(":", " "), np.int64, sep=" ").reshape(-1, 2)
+    return tuple(timings), (np.repeat(rows, number), np.repeat(timing, number), pairs[:, 0], pairs[:, 1])

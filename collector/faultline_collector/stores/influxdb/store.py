@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from threading import Lock
+from time import time_ns
 
 from faultline.ranges import Ranges
 from faultline_collector.fleet import Fleet
@@ -23,9 +24,11 @@ from faultline_collector.stores.influxdb.expiry import Expiry
 from faultline_collector.stores.influxdb.folding import Folding
 from faultline_collector.stores.influxdb.history import History, Wanted
 from faultline_collector.stores.influxdb.outbox import Bounds, Outbox
+from faultline_collector.stores.influxdb.packing import Packing
 from faultline_collector.stores.influxdb.roles import roles_of
 from faultline_collector.stores.influxdb.sender import Sender
 from faultline_collector.stores.influxdb.server import Server
+from faultline_collector.stores.influxdb.shelf import Shelf
 from faultline_collector.stores.influxdb.streaming import Stream
 from faultline_collector.stores.influxdb.transitions import Transitions, transition_lines
 from faultline_collector.stores.ledger import Ledger
@@ -44,7 +47,13 @@ _TIMINGS = "timings"
 class InfluxdbStore:
     """See `Store`."""
 
-    def __init__(self, server: Server, outbox: Outbox, letters: DeadLetters) -> None:
+    def __init__(
+        self,
+        server: Server,
+        outbox: Outbox,
+        letters: DeadLetters,
+        clock: Callable[[], int] = lambda: time_ns() // 1000,
+    ) -> None:
         self._server = server
         self._outbox = outbox
         self._letters = letters
@@ -53,8 +62,10 @@ class InfluxdbStore:
         self._timings = set(outbox.mark(_TIMINGS).split())
         self._sender = Sender(outbox, server, letters)
         self._history = History(server.address.bucket, outbox, self._ask)
-        self._folding = Folding(server, outbox, letters, self._ask)
-        self._expiry = Expiry(server, outbox, self._ask)
+        self._shelf = Shelf(outbox.folder / "packed.db", f"{outbox.epoch} {server.address}")
+        packing = Packing(server.address.rollups, self._shelf, self._ask, clock)
+        self._folding = Folding(server, outbox, letters, packing, self._ask)
+        self._expiry = Expiry(server, outbox, self._shelf, self._ask)
         self._sender.start()
         self._transitions = Transitions()
         self._closed = False
@@ -93,6 +104,7 @@ class InfluxdbStore:
             lambda span, width_us: self._folding.cells(
                 span, width_us, (query.timing,) if query.timing else ()
             ),
+            self._folding,
         )
 
     def upkeep(self, raw_before_us: int, rollups_before_us: int) -> Upkeep:
@@ -102,7 +114,7 @@ class InfluxdbStore:
                 self._keep(Entry())
         if self._sender.trouble is not None:
             return Upkeep()
-        if self._folding.step():
+        if self._folding.step() or self._folding.pack():
             return Upkeep(more=True)
         return Upkeep(dropped=self._expiry.expire(raw_before_us, rollups_before_us))
 
@@ -112,6 +124,7 @@ class InfluxdbStore:
             self._closed = True
         self._sender.close(_CLOSE_S)
         self._outbox.close()
+        self._shelf.close()
         self._server.close()
 
     def standing(self) -> Standing:

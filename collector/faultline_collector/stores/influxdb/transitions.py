@@ -93,5 +93,5 @@ def _at_us(outage: Outage) -> int:
             return outage.confirmed_us or outage.changed_us
         case State.RESOLVED | State.WITHDRAWN:
             return outage.resolved_us or outage.changed_us
-        case State.RECOVERING:
+        case State.RECOVERING | State.FLAPPING:
             return outage.changed_us

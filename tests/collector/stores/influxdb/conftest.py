@@ -12,6 +12,7 @@ from faultline_collector.stores.influxdb.outbox import Bounds, Outbox
 from faultline_collector.stores.influxdb.server import Server
 from faultline_collector.stores.influxdb.store import InfluxdbStore
 from tests.collector.stores.influxdb.buckets import address_of, new_store_url, options
+from tests.collector.stores.rows import NOON_US
 from tests.servers.influxdb import Organisation
 
 Opens = Callable[..., InfluxdbStore]
@@ -28,10 +29,10 @@ def url(influxdb: Organisation) -> str:
 
 @pytest.fixture
 def opens(influxdb: Organisation, url: str, tmp_path: Path) -> Iterator[Opens]:
-    """Opens the same store again and again, the one before is closed; with another URL or other bounds."""
+    """Opens the same store again and again, the one before is closed; with another URL, bounds or time."""
     opened: list[InfluxdbStore] = []
 
-    def reopen(url: str = url, bounds: Bounds | None = None) -> InfluxdbStore:
+    def reopen(url: str = url, bounds: Bounds | None = None, now_us: int = NOON_US) -> InfluxdbStore:
         for one in opened:
             one.close()
         told = options(influxdb, tmp_path)
@@ -39,7 +40,7 @@ def opens(influxdb: Organisation, url: str, tmp_path: Path) -> Iterator[Opens]:
             address_of(url), lambda: read_token(told.token_file), write_deadline_s=2.0, query_deadline_s=10.0
         )
         letters = DeadLetters(told.outbox / "refused.jsonl")
-        opened.append(InfluxdbStore(server, Outbox(told.outbox, bounds), letters))
+        opened.append(InfluxdbStore(server, Outbox(told.outbox, bounds), letters, lambda: now_us))
         return opened[-1]
 
     yield reopen
