@@ -13,8 +13,9 @@ LIVE_WINDOW, BACKLOG_WINDOW = 32, 16
 """Most batches of a lane that are sent and not yet acknowledged."""
 
 PATIENCE_S = 60.0
-"""A session in which a batch waits longer than this for its acknowledgement is given up."""
+"""A session in which a batch waits longer than this for its acknowledgement is given up.
 
+Not sooner: while the collector's store stands still, a whole fleet would come again and again."""
 
 OVERTAKEN_S = 5.0
 """A batch is sent again when one that was sent so much later is acknowledged before it: it was lost."""
@@ -34,7 +35,7 @@ class Lanes:
         self._session_began_us = session_began_us
         self._sent: dict[int, _Sent] = {}
         self._durable = Ranges()
-        self._newest = {True: -math.inf, False: -math.inf}
+        self._newest = -math.inf
 
     def live_since_us(self, now_us: int) -> int:
         """Batches recorded at or after this time are live."""
@@ -57,15 +58,16 @@ class Lanes:
     def acknowledge(self, durable: Ranges) -> Ranges:
         """Notes what is durable; gives what may be forgotten, batches in parts being kept until whole.
 
-        A batch that was overtaken is on its way no more, and so is the next to be sent.
+        Acknowledgements come in the order of sending, in both lanes together: a batch that was overtaken is
+        on its way no more, and so is the next to be sent.
         """
         self._durable.update(durable)
         whole = durable.copy()
         for sent in [s for s in self._sent.values() if self._is_durable(s.parcel)]:
             del self._sent[sent.parcel.first]
             whole.add(sent.parcel.first, sent.parcel.last)
-            self._newest[sent.live] = max(self._newest[sent.live], sent.at)
-        for sent in [s for s in self._sent.values() if self._newest[s.live] - s.at > OVERTAKEN_S]:
+            self._newest = max(self._newest, sent.at)
+        for sent in [s for s in self._sent.values() if self._newest - s.at > OVERTAKEN_S]:
             del self._sent[sent.parcel.first]
         return whole
 

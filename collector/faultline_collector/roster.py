@@ -15,7 +15,7 @@ from faultline_collector.registry.database import RegistryError
 _log = structlog.get_logger("collector")
 
 _LOOK_AGAIN_S = 15.0
-_AT_START_ONLY = ("store", "registry", "listen", "correlation")
+_AT_START_ONLY = ("store", "influxdb", "registry", "listen", "broker", "correlation")
 
 
 class FleetBook(Protocol):
@@ -33,7 +33,7 @@ class Roster:
 
     def __init__(self, book: FleetBook, config: CollectorConfig, path: Path, fleet: Fleet) -> None:
         self.fleet = fleet
-        self.config = config
+        self.config = self._started = config
         self.changed: list[Callable[[Fleet], None]] = []
         self._book = book
         self._path = path
@@ -61,7 +61,7 @@ class Roster:
         except (BadConfig, RegistryError) as error:
             _log.error("configuration is not taken over", problems=str(error))
             return
-        later = [name for name in _AT_START_ONLY if getattr(config, name) != getattr(self.config, name)]
+        later = [name for name in _AT_START_ONLY if getattr(config, name) != getattr(self._started, name)]
         self.config = config
         _log.info("configuration taken over", after_a_restart=later)
         await self.refresh()

@@ -14,7 +14,6 @@ import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from paho.mqtt.client import error_string
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -28,8 +27,8 @@ TIMEOUT_S = 5.0
 MOST_CALLS = 64
 """Most publications that wait for the broker's answer at a time."""
 
-_NOBODY, _REFUSAL = 0x10, 0x80
-"""Reason codes (MQTT 5, 2.4): nobody has subscribed; from here on, refusals."""
+_NOBODY, _REFUSAL, _UNSPECIFIED, _TAKEN_OVER = 0x10, 0x80, 0x80, 0x8E
+"""Reason codes (MQTT 5, 2.4): nobody has subscribed; from here on, refusals; no reason; another came."""
 
 _silent = logging.getLogger("faultline.mqtt")
 _silent.addHandler(logging.NullHandler())
@@ -68,6 +67,15 @@ class Access:
         return f"broker {host}:{self.port}"
 
 
+class TakenOver(BrokerError):
+    """Raised when somebody else has come as the same user, whom the broker takes for the same client."""
+
+    def __init__(self, access: Access) -> None:
+        super().__init__(
+            f"{access.where}: somebody else has come as user {access.user!r}, whom one alone may be"
+        )
+
+
 class Connection:
     """A client that has connected.
 
@@ -87,7 +95,7 @@ class Connection:
         """Messages that came and found no room."""
         return self._inbox.discarded
 
-    async def open(self, will: aiomqtt.Will | None) -> None:
+    async def open(self, will: aiomqtt.Will | None = None) -> None:
         """Connects; raises BrokerError. The broker keeps the client's session while it is away."""
         access = self.access
         context = await asyncio.to_thread(_tls_context, access) if access.tls else None
@@ -115,7 +123,7 @@ class Connection:
         try:
             codes = await self._client.subscribe([(topic, QOS) for topic in topics])
         except aiomqtt.MqttError as error:
-            raise broker_error(self.access, error) from error
+            raise self._broken(error) from error
         for topic, code in zip(topics, codes, strict=True):
             if isinstance(code, ReasonCode) and code.value >= _REFUSAL:
                 raise self._refused("read", topic, code)
@@ -130,7 +138,7 @@ class Connection:
         async with self._calls:
             sent = self._client._client.publish(topic, payload, QOS, retain, properties)
             if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                raise BrokerError(f"{self.access.where}: {error_string(sent.rc).lower().rstrip('.')}")
+                raise self._broken()
             code = await self._answer(sent.mid)
         if code.value >= _REFUSAL:
             raise self._refused("publish on", topic, code)
@@ -145,7 +153,7 @@ class Connection:
         lost = self._client._disconnected
         while (message := self.waiting()) is None:
             if lost.done():
-                raise self._broken(lost)
+                raise self._broken()
             self._inbox.some.clear()
             coming = asyncio.ensure_future(self._inbox.some.wait())
             try:
@@ -158,15 +166,12 @@ class Connection:
         """A message that has come and waits, also after the connection has ended; None for none."""
         return None if self._inbox.empty() else self._inbox.get_nowait()
 
-    def _broken(self, lost: asyncio.Future[None]) -> BrokerError:
-        error = lost.exception()
-        broken = (
-            broker_error(self.access, error)
-            if isinstance(error, aiomqtt.MqttError)
-            else BrokerError(f"{self.access.where}: connection lost")
-        )
-        self._fail(broken)
-        return broken
+    def _broken(self, error: BaseException | None = None) -> BrokerError:
+        """Why the connection is of no use: what ended it, or else this error of a call."""
+        lost = self._client._disconnected
+        why = broker_error(self.access, lost.exception() if lost.done() else error)
+        self._fail(why)
+        return why
 
     async def _answer(self, number: int) -> ReasonCode:
         answer: asyncio.Future[ReasonCode] = asyncio.get_running_loop().create_future()
@@ -175,18 +180,17 @@ class Connection:
             async with asyncio.timeout(TIMEOUT_S):
                 return await answer
         except TimeoutError:
-            raise BrokerError(f"{self.access.where}: no answer within {TIMEOUT_S:g} s") from None
+            raise silent(self.access) from None
         finally:
             del self._answers[number]
 
     def _note(self, client: object, data: object, number: int, code: ReasonCode, properties: object) -> None:
-        answer = self._answers.get(number)
-        if answer is not None and not answer.done():
-            answer.set_result(code)
+        with suppress(KeyError, asyncio.InvalidStateError):
+            self._answers[number].set_result(code)
 
     def _fail(self, error: BrokerError) -> None:
         for answer in self._answers.values():
-            if not answer.done():
+            with suppress(asyncio.InvalidStateError):
                 answer.set_exception(error)
 
     def _refused(self, what: str, topic: str, code: ReasonCode) -> NotAllowed:
@@ -250,21 +254,28 @@ def _client(
     )
 
 
-def broker_error(access: Access, error: aiomqtt.MqttError) -> BrokerError:
-    """What went wrong, as one sentence."""
+def broker_error(access: Access, error: BaseException | None) -> BrokerError:
+    """What went wrong, as one sentence; what is no error of aiomqtt's is a connection that broke."""
     if isinstance(error, MqttConnectError):
         return BrokerError(f"{access.where}: refuses user {access.user!r}: {str(error.rc).lower()}")
-    if isinstance(error, aiomqtt.MqttCodeError):
-        why = "" if error.rc is None or "unspecified" in str(error.rc).lower() else f": {error.rc}".lower()
-        return BrokerError(f"{access.where}: connection lost{why}")
+    if isinstance(error, aiomqtt.MqttCodeError) and isinstance(error.rc, ReasonCode):
+        return _disconnected(access, error.rc)
     if str(error) == "Operation timed out":
-        return BrokerError(f"{access.where}: no answer within {TIMEOUT_S:g} s")
-    cause = error.__cause__
-    if isinstance(cause, aiomqtt.MqttError):
-        return broker_error(access, cause)
-    if str(error).startswith("Disconnected"):
-        return BrokerError(f"{access.where}: connection lost")
-    return BrokerError(f"{access.where}: {error}")
+        return silent(access)
+    said = str(error) if isinstance(error, aiomqtt.MqttError) else "connection lost"
+    return BrokerError(f"{access.where}: {said}")
+
+
+def silent(access: Access) -> BrokerError:
+    """The broker does not answer."""
+    return BrokerError(f"{access.where}: no answer within {TIMEOUT_S:g} s")
+
+
+def _disconnected(access: Access, code: ReasonCode) -> BrokerError:
+    if code.value == _TAKEN_OVER:
+        return TakenOver(access)
+    why = "" if code.value == _UNSPECIFIED else f": {code}".lower()
+    return BrokerError(f"{access.where}: connection lost{why}")
 
 
 def publication(session_id: bytes = b"", *, of_use_s: int = MESSAGE_S, answer_at: str = "") -> Properties:

@@ -47,6 +47,11 @@ def speaker(topic: str) -> str:
     return topic.removeprefix(f"{ROOT}/agents/").partition("/")[0]
 
 
+def collector(user: str) -> str:
+    """Where a collector claims its user at the broker."""
+    return f"{ROOT}/collectors/{user}"
+
+
 def service(service_id: str) -> str:
     """Where the state of a service is retained."""
     return f"{ROOT}/services/{service_id}"

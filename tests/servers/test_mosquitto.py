@@ -75,9 +75,10 @@ async def test_agent_reaches_the_collector_and_hears_it(mosquitto: Mosquitto) ->
         _DOWN.format("a"),
         _DOWN.format("b"),
         "faultline/v1/outages/1",
+        f"faultline/v1/collectors/{COLLECTOR}",
         "elsewhere",
     ],
-    ids=["up-of-another", "will-of-another", "own-down", "down-of-another", "events", "elsewhere"],
+    ids=["up-of-another", "will-of-another", "own-down", "down-of-another", "events", "claim", "elsewhere"],
 )
 def test_agent_may_publish_nowhere_else(mosquitto: Mosquitto, topic: str) -> None:
     """The broker answers that it is not authorised; only its own topic is taken."""

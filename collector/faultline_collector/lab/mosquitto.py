@@ -18,6 +18,7 @@ topic read faultline/v1/agents/+/up/#
 topic write faultline/v1/agents/+/down
 topic readwrite faultline/v1/outages/#
 topic readwrite faultline/v1/services/#
+topic readwrite faultline/v1/collectors/faultline-collector
 user faultline-reader
 topic read faultline/v1/outages/#
 topic read faultline/v1/services/#

@@ -60,6 +60,17 @@ async def test_a_good_configuration_is_taken_over_whole(bench: Bench) -> None:
     assert len(bench.told) == 1
 
 
+async def test_what_takes_a_restart_is_said_until_there_was_one(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each time: what is in force is still the old."""
+    bench.data["broker"] = {"url": "mqtt://127.0.0.1"}
+    bench.write()
+    for _ in range(2):
+        await bench.roster.reload()
+        assert "after_a_restart=['broker']" in capsys.readouterr().out
+
+
 async def test_of_a_bad_configuration_nothing_is_taken(bench: Bench) -> None:
     """A file with a mistake changes nothing."""
     before = bench.roster.config

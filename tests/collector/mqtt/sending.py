@@ -68,9 +68,9 @@ class Sender:
     def hasten(self, order: ProbeNow) -> None:
         """Measures no faster."""
 
-    async def explain(self, order: Explain) -> Evidence | None:
+    async def explain(self, order: Explain) -> tuple[Evidence, ...]:
         """Knows nothing."""
-        return None
+        return ()
 
     async def measure(self) -> None:
         """Records batches until it is told to stop."""

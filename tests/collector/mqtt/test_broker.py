@@ -1,7 +1,8 @@
 """The collector's connection to a broker."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -20,10 +21,27 @@ DOWN = "faultline/v1/agents/west-1/down"
 UP = "faultline/v1/agents/west-1/up"
 
 
+class Rest:
+    """Short rests are taken as they are; a long one lasts until it is let go on."""
+
+    def __init__(self) -> None:
+        self.begun, self.over = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, delay_s: float) -> None:
+        """Rests."""
+        if delay_s < module.TAKEN_OVER_S:
+            await asyncio.sleep(delay_s)
+        else:
+            self.begun.set()
+            await self.over.wait()
+
+
 @asynccontextmanager
-async def running(access: Access, *hearings: Hearing) -> AsyncIterator[Broker]:
+async def running(
+    access: Access, *hearings: Hearing, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> AsyncIterator[Broker]:
     """A connection that is made as often as it takes."""
-    broker = Broker(access, Metrics(), backoff=QUICK)
+    broker = Broker(access, Metrics(), backoff=QUICK, sleep=sleep)
     broker.hearings += hearings
     task = asyncio.create_task(broker.run())
     try:
@@ -51,14 +69,46 @@ async def test_a_refused_user_is_one_sentence_and_tried_again(mosquitto: Mosquit
         assert value(broker, "faultline_broker_connected") == 1
 
 
-async def test_a_broker_that_ends_our_connection_is_reconnected(mosquitto: Mosquitto) -> None:
-    """Another with the same user came and went; it says so, and comes back."""
-    async with running(access_of(mosquitto)) as broker:
-        await eventually(lambda: not broker.problem)
-        async with connected(access_of(mosquitto), 1):
-            pass
-        await eventually(lambda: value(broker, "faultline_broker_breaks_total") >= 1)
-        await eventually(lambda: not broker.problem)
+async def test_of_two_collectors_with_one_user_the_older_says_so_and_stays_away(mosquitto: Mosquitto) -> None:
+    """For a minute: to the broker they are one client, and would push each other out without end."""
+    access, rest = access_of(mosquitto), Rest()
+    async with running(access, sleep=rest) as older:
+        await eventually(lambda: not older.problem)
+        async with running(access) as newer:
+            await asyncio.wait_for(rest.begun.wait(), 30)
+            assert older.problem == (
+                f"broker 127.0.0.1:{access.port}: somebody else has come as user 'faultline-collector', "
+                "whom one alone may be"
+            )
+            await newer.publish(DOWN, b"x")
+            await eventually(lambda: not newer.problem)
+            assert value(older, "faultline_broker_connected") == 0
+
+
+async def test_the_older_goes_on_when_the_newer_is_gone(broker: Mosquitto) -> None:
+    """Its publications have waited; the claim of whoever came last is not kept for ever."""
+    access, rest = access_of(broker), Rest()
+    async with running(access, sleep=rest) as older:
+        await eventually(lambda: not older.problem)
+        async with running(access):
+            await asyncio.wait_for(rest.begun.wait(), 30)
+            publishing = [asyncio.create_task(older.publish(DOWN, b"x")) for _ in range(100)]
+        broker.stop()
+        (broker.folder / "mosquitto.db").unlink()  # or two minutes pass
+        broker.start()
+        rest.over.set()
+        await asyncio.wait_for(asyncio.gather(*publishing), 30)
+        assert not older.problem
+
+
+async def test_without_leave_to_claim_a_collector_works_as_ever(broker: Mosquitto) -> None:
+    """An access list of an earlier version lacks that line."""
+    acl = broker.folder / "acl"
+    acl.write_text("".join(line for line in acl.read_text().splitlines(True) if "collectors" not in line))
+    broker.signal(signal.SIGHUP)
+    async with running(access_of(broker)) as one:
+        await eventually(lambda: not one.problem)
+        await one.publish(DOWN, b"x")
 
 
 async def test_what_the_broker_forbids_is_raised_and_all_else_goes_on(mosquitto: Mosquitto) -> None:
@@ -84,7 +134,7 @@ async def test_a_publication_waits_for_a_broker_that_comes_back(broker: Mosquitt
 async def test_what_waits_when_the_connection_is_given_up_is_handed_out(mosquitto: Mosquitto) -> None:
     """The broker has been told that it came."""
     heard: list[bytes] = []
-    hearing = Hearing((UP,), "faultline/", lambda message: heard.append(bytes(message.payload)))
+    hearing = Hearing((UP,), UP, lambda message: heard.append(bytes(message.payload)))
     async with running(access_of(mosquitto), hearing) as broker:
         await eventually(lambda: broker._line)
         line = broker._line
@@ -100,13 +150,13 @@ async def test_what_waits_when_the_connection_is_given_up_is_handed_out(mosquitt
 
 async def test_what_finds_no_room_is_counted(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
     """aiomqtt would say it to a log that nobody reads."""
-    monkeypatch.setattr(module, "MOST_WAITING", 1)  # the reason for patching: a bound
+    monkeypatch.setattr(module, "MOST_WAITING", 3)  # the reason for patching: a bound
     heard: list[str] = []
-    hearing = Hearing((UP,), "faultline/", lambda message: heard.append(str(message.topic)))
+    hearing = Hearing((UP,), UP, lambda message: heard.append(str(message.topic)))
     async with running(access_of(mosquitto), hearing) as broker:
         await eventually(lambda: not broker.problem)
         assert broker._line is not None
-        assert broker._line.connection._inbox.maxsize == 1
+        assert broker._line.connection._inbox.maxsize == 3
         broker._line.connection._inbox.discarded += 3
         async with connected(access_of(mosquitto, "west-1"), 1) as agent:
             await agent.publish(UP, b"x")
