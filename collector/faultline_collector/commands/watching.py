@@ -1,9 +1,13 @@
 """Following outages as they change, across restarts of the collector."""
 
+import os
+import select
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from random import Random
+from threading import Thread
 from typing import Any
 
 import click
@@ -20,10 +24,19 @@ def watch_outages(client: Client, *, as_json: bool, utc: bool) -> None:
         if on_terminal() and not as_json:
             _live(client, utc=utc)
             return
+        _end_with_reader()
         seen = News()
         for change in follow(client):
             for outage in seen.of(change):
                 print_json(outage) if as_json else print_plain(outage_row(outage, utc=utc))
+
+
+def _end_with_reader() -> None:
+    """Ends the process once nobody reads its output any more, also while there is nothing to say."""
+    with suppress(OSError):  # what is no file has no reader
+        readers = select.poll()
+        readers.register(sys.stdout.fileno(), 0)  # errors and hang-ups are always told
+        Thread(target=lambda: readers.poll() and os._exit(1), daemon=True).start()
 
 
 def follow(client: Client, sleep: Callable[[float], None] = time.sleep) -> Iterator[Change]:

@@ -28,6 +28,15 @@ def test_changes_are_printed_as_they_happen_and_once_each(served: Served) -> Non
         assert started.process.wait(PATIENCE_S) == 0
 
 
+def test_a_watcher_ends_with_its_reader(served: Served) -> None:
+    """As in `faultline outages --watch | head -1`, though there is nothing more to say."""
+    served.publish(open_now=[outage()], changed=[outage()])
+    with in_pipe("outages", "--watch", url=served.url) as started:
+        started.until("\n")
+        started.output.close()
+        assert started.process.wait(PATIENCE_S) == 1
+
+
 def test_lines_for_people_in_a_pipe(served: Served) -> None:
     """Tab-separated, one a change."""
     served.publish(open_now=[outage()], changed=[outage()])
