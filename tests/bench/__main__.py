@@ -22,8 +22,9 @@ BENCHES = {
     "influx": "from the wire into InfluxDB: CPU a result beside influxd's own, sizes, memory",
     "queries": "what every question costs at one and ten million results",
     "ingest": "results a second from wire to stored and correlated; idle streams",
-    "verdict": "the labelled worlds: found, right scope, delay; replay speed",
-    "rules": "drawn worlds: the rules in use today beside Faultline",
+    "verdict": "drawn worlds: Faultline beside the rules in use today; what a tick costs",
+    "labelled": "the labelled worlds d01 to d06: found, right scope, delay; replay speed",
+    "day": "memory and rate of replay: 1,000 agents x 100 targets at 30 s",
     "lab": "time from an injected fault to suspected and confirmed",
     "page": "size of the page",
 }

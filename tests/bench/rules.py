@@ -1,36 +1,18 @@
-"""The rules in use today, side by side with Faultline, on worlds drawn at random.
-
-Each rule is given every result in order of receipt and looks each five seconds, as it would.
-"""
+"""The rules in use today: each is given every result in order of receipt and looks each five seconds."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
 from faultline.outcomes import Outcome
 from faultline_collector.outages import Scope
-from faultline_collector.replay.replay import replay
-from faultline_collector.replay.trace import open_trace
-from faultline_collector.worlds.draw import draw_scenario
-from faultline_collector.worlds.making import World, make_world
-from faultline_collector.worlds.writing import write_trace
-from tests.bench.rows import Row
-from tests.bench.scoring import Said, Score, said_of
+from faultline_collector.worlds.making import World
+from tests.bench.scoring import Said
 
 STEP_S = 5.0
 FRESH_S = 300.0
-
-WORLDS: tuple[tuple[int, tuple[str, ...], float], ...] = (
-    (9001, ("global", "regional", "component"), 0.0),
-    (9002, ("provider", "network", "agent"), 0.0),
-    (9003, ("access", "provider-in-regions", "silent-network"), 0.0),
-    (9004, ("regional", "global"), 1.0),
-)
-"""Seeds, what breaks, and how wild the noise is."""
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -186,6 +168,7 @@ class Open:
     since_s: float
     targets: set[str] = field(default_factory=set)
     regions: set[int] = field(default_factory=set)
+    named: list[tuple[float, Scope]] = field(default_factory=list)
 
 
 class Clerk:
@@ -210,21 +193,27 @@ class Clerk:
             known = self._open.setdefault(service, one)
             known.targets |= one.targets
             known.regions |= one.regions
+            scope = self._scope(known)
+            if not known.named or known.named[-1][1] is not scope:
+                known.named.append((now_s, scope))
+
+    def _scope(self, one: Open) -> Scope:
+        return Scope.GLOBAL if len(one.regions) > len(self._fleet.regions) / 2 else Scope.REGIONAL
 
     def end(self) -> list[Said]:
         """All that was told, also what was never closed."""
         return self.told + [self._said(service, one, None) for service, one in self._open.items()]
 
     def _said(self, service: str, one: Open, end_s: float | None) -> Said:
-        wide = len(one.regions) > len(self._fleet.regions) / 2
         return Said(
-            scope=Scope.GLOBAL if wide else Scope.REGIONAL,
+            scope=self._scope(one),
             subject=("service", service),
             targets=frozenset(one.targets),
             regions=frozenset(self._fleet.regions[r].id for r in one.regions),
             detected_s=one.since_s,
             resolved_s=end_s,
             confirmed_s=one.since_s,
+            named=tuple((at_s, scope, ("service", service)) for at_s, scope in one.named),
         )
 
 
@@ -235,36 +224,3 @@ def told_by_rules(world: World) -> dict[str, list[Said]]:
         for name, rule in RULES.items():
             clerks[name].note(votes.now_s, rule(votes))
     return {name: clerk.end() for name, clerk in clerks.items()}
-
-
-def told_by_faultline(world: World) -> list[Said]:
-    """What Faultline tells of a world, by way of a trace."""
-    with TemporaryDirectory(prefix="faultline-") as place:
-        trace = open_trace(write_trace(world, Path(place) / world.scenario.name))
-        return [said_of(outage, world) for outage in replay(trace)]
-
-
-def rows_of(name: str, score: Score) -> Iterator[Row]:
-    """A score as rows of the table."""
-    false, most = score.false_a_year
-    yield {"name": f"{name}: found", "value": score.found, "unit": f"of {score.faults} faults"}
-    yield {
-        "name": f"{name}: right scope and subject",
-        "value": score.right,
-        "unit": f"of {score.faults} faults",
-    }
-    yield {"name": f"{name}: false alarms", "value": false, "unit": f"a target-year (< {most:.2g})"}
-    yield {"name": f"{name}: delay, median", "value": score.quantile_s(score.delays_s, 0.5), "unit": "s"}
-    yield {"name": f"{name}: delay, p95", "value": score.quantile_s(score.delays_s, 0.95), "unit": "s"}
-    told = score.told / max(1, score.found)
-    yield {"name": f"{name}: told", "value": told, "unit": "outages a fault found"}
-    yield {"name": f"{name}: regions", "value": score.overlap, "unit": "Jaccard, median"}
-
-
-def run() -> list[Row]:
-    scores: dict[str, Score] = {name: Score() for name in ("Faultline", *RULES)}
-    for seed, faults, wild in WORLDS:
-        world = make_world(draw_scenario(seed, faults, wild=wild))
-        for name, said in {"Faultline": told_by_faultline(world), **told_by_rules(world)}.items():
-            scores[name].add(world, said)
-    return [row for name, score in scores.items() for row in rows_of(name, score)]

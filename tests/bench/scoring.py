@@ -1,4 +1,4 @@
-"""How well a rule told what truly broke: found, right scope, false alarms, delays, regions, ends."""
+"""How well a rule told what truly broke: found, right scope when, false alarms, delays, regions, ends."""
 
 import math
 from collections.abc import Sequence
@@ -16,6 +16,12 @@ EARLY_S, LATE_S = 60.0, 180.0
 LOSS = 0.0017
 """What a healthy probe fails: of 408,087 real pings."""
 
+MOMENTS_S = (30, 60, 300)
+"""After so many seconds it is asked what is told of a fault."""
+
+NOTHING, ANOTHER = "nothing", "another subject"
+"""What is told where nothing is, and where the scope is right but not its subject."""
+
 _YEAR_S = 365.25 * 86_400
 _TIMEOUT_S, _FAST_S = 10.0, 0.3
 
@@ -32,10 +38,18 @@ class Said:
     resolved_s: float | None
     onset_s: float | None = None
     confirmed_s: float | None = None
+    named: tuple[tuple[float, Scope, tuple[str, str]], ...] = ()
+
+    def at(self, moment_s: float) -> tuple[Scope, tuple[str, str]] | None:
+        """Scope and subject as they were told at a moment; None before and after."""
+        if self.detected_s > moment_s or (self.resolved_s is not None and self.resolved_s <= moment_s):
+            return None
+        past = [(scope, subject) for at_s, scope, subject in self.named if at_s <= moment_s]
+        return past[-1] if past else (self.scope, self.subject)
 
 
-def said_of(outage: Outage, world: World) -> Said:
-    """What Faultline told, in the form of all rules."""
+def said_of(outage: Outage, world: World, course: Sequence[Outage] = ()) -> Said:
+    """What Faultline told, in the form of all rules; `course` are the outage's changes in order."""
 
     def since(at_us: int | None) -> float | None:
         return None if at_us is None else (at_us - world.scenario.start_us) / 1e6
@@ -49,6 +63,9 @@ def said_of(outage: Outage, world: World) -> Said:
         resolved_s=since(outage.resolved_us),
         onset_s=since(outage.onset_us),
         confirmed_s=since(outage.confirmed_us),
+        named=tuple(
+            (since(one.changed_us) or 0.0, one.scope, (one.subject.kind, one.subject.id)) for one in course
+        ),
     )
 
 
@@ -80,6 +97,15 @@ class Fact:
     def is_named_by(self, said: Said) -> bool:
         """Whether scope and subject are right."""
         return said.scope is self.scope and said.subject[1] == self.subject[1]
+
+    def told_at(self, moment_s: float, mine: Sequence[Said]) -> str:
+        """In a word what is told of this at a moment: what is right, if it is told, else the latest."""
+        told = [name for said in mine if (name := said.at(moment_s)) is not None]
+        if not told:
+            return NOTHING
+        right = any((scope, subject[1]) == (self.scope, self.subject[1]) for scope, subject in told)
+        scope = self.scope if right else told[-1][0]
+        return scope.value if right or scope is not self.scope else ANOTHER
 
 
 def facts_of(world: World) -> list[Fact]:
@@ -133,13 +159,16 @@ class Score:
     on_blips: int = 0
     unresolved: int = 0
     told: int = 0
+    notices: int = 0
     target_years: float = 0.0
     delays_s: list[float] = field(default_factory=list)
     beyond_bound_s: list[float] = field(default_factory=list)
     overlaps: list[float] = field(default_factory=list)
     onset_errors_s: list[float] = field(default_factory=list)
     recoveries_s: list[float] = field(default_factory=list)
+    bounds_s: list[float] = field(default_factory=list)
     scopes: dict[tuple[str, str], int] = field(default_factory=dict)
+    scopes_at: dict[tuple[int, str, str], int] = field(default_factory=dict)
 
     def add(self, world: World, said: Sequence[Said]) -> None:
         """Adds what a rule told of a world."""
@@ -158,11 +187,14 @@ class Score:
         named = [one for one in mine if fact.is_named_by(one)]
         told = (named or mine)[-1].scope.value if mine else "nothing"
         self.scopes[fact.scope.value, told] = self.scopes.get((fact.scope.value, told), 0) + 1
+        self._ask_when(fact, mine)
+        self.bounds_s.append(fact.bound_s)
         if not mine:
             return
         self.found += 1
         self.right += bool(named)
         self.told += len(mine)
+        self.notices += sum(one.confirmed_s is not None for one in mine)
         delay_s = max(0.0, mine[0].detected_s - fact.begin_s)
         self.delays_s.append(delay_s)
         self.beyond_bound_s.append(delay_s - fact.bound_s)
@@ -175,18 +207,35 @@ class Score:
         if len(ends) == len(mine):
             self.recoveries_s.append(max(ends) - fact.end_s)
 
+    def _ask_when(self, fact: Fact, mine: list[Said]) -> None:
+        """What is told some time after the beginning, of faults that last so long."""
+        for after_s in MOMENTS_S:
+            if fact.begin_s + after_s <= fact.end_s:
+                key = (after_s, fact.scope.value, fact.told_at(fact.begin_s + after_s, mine))
+                self.scopes_at[key] = self.scopes_at.get(key, 0) + 1
+
+    def merge(self, other: "Score") -> None:
+        """Adds what another score has counted."""
+        for name in ("faults", "found", "right", "false", "false_agents", "on_blips", "unresolved", "told",
+                     "notices", "target_years", "delays_s", "beyond_bound_s", "overlaps", "onset_errors_s",
+                     "recoveries_s", "bounds_s"):  # fmt: skip
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for key, count in other.scopes.items():
+            self.scopes[key] = self.scopes.get(key, 0) + count
+        for moment, count in other.scopes_at.items():
+            self.scopes_at[moment] = self.scopes_at.get(moment, 0) + count
+
+    def right_at(self, after_s: int) -> tuple[int, int]:
+        """Of how many faults scope and subject were right so long after the beginning, and of how many."""
+        rows = [(true, told, n) for (at_s, true, told), n in self.scopes_at.items() if at_s == after_s]
+        return sum(n for true, told, n in rows if true == told), sum(n for _, _, n in rows)
+
     def _count_false(self, one: Said, claimed: list[Fact]) -> None:
         if not claimed:
             self.false_agents += one.scope is Scope.AGENT
             self.false += one.scope is not Scope.AGENT
         elif all(fact.optional for fact in claimed):
             self.on_blips += one.confirmed_s is not None
-
-    def quantile_s(self, values: list[float], part: float) -> float:
-        """A quantile of some seconds; nan where there are none."""
-        if not values:
-            return math.nan
-        return sorted(values)[min(len(values) - 1, int(part * len(values)))]
 
     @property
     def overlap(self) -> float:
@@ -205,6 +254,13 @@ def _claimed(said: Said, facts: Sequence[Fact]) -> list[Fact]:
     named = [fact for fact in near if fact.is_named_by(said)]
     kin = [fact for fact in near if fact.scope is said.scope and not fact.optional]
     return [fact for fact in named if not fact.optional] or named or kin or near
+
+
+def quantile(values: Sequence[float], part: float) -> float:
+    """A quantile; nan where there are no values."""
+    if not values:
+        return math.nan
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
 
 
 def most_likely(count: int, confidence: float = 0.95) -> float:

@@ -1,6 +1,7 @@
 """The score and the rules that stand beside Faultline in the bench."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -8,8 +9,12 @@ from faultline_collector.outages import Scope
 from faultline_collector.worlds.draw import draw_scenario
 from faultline_collector.worlds.making import World, make_world
 from faultline_collector.worlds.scenario import Fault, Truth
-from tests.bench.rules import RULES, rows_of, told_by_rules
-from tests.bench.scoring import Fact, Said, Score, facts_of, least_delay_s, most_likely
+from tests.bench.duel import keep, kept
+from tests.bench.pictures import confusion_picture, delay_picture, found_picture
+from tests.bench.report import section
+from tests.bench.rules import RULES, told_by_rules
+from tests.bench.scoring import ANOTHER, NOTHING, Fact, Said, Score, facts_of, least_delay_s, most_likely
+from tests.bench.verdict import rows_of
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +77,37 @@ def test_another_scope_is_found_but_not_right(world: World) -> None:
     assert made.scopes["regional", "nothing"] == 1
 
 
+def test_what_is_told_some_time_after_the_beginning_is_asked(world: World) -> None:
+    """First another service, after a minute the right one, resolved within five."""
+    fact = facts_of(world)[0]
+    other, right = ("service", "other"), fact.subject
+    named = ((0.0, fact.scope, other), (fact.begin_s + 50, fact.scope, right))
+    one = told(fact, named=named, resolved_s=fact.begin_s + 200)
+    made = score(world, one)
+    scope = fact.scope.value
+    assert made.scopes_at[30, scope, ANOTHER] == made.scopes_at[60, scope, scope] == 1
+    assert made.scopes_at[300, scope, NOTHING] == 1
+    assert made.right_at(60) == (1, 2)
+
+
+def test_scores_add_up_and_are_read_as_they_were_kept(world: World, tmp_path: Path) -> None:
+    """Two worlds count as one sum; a file of it says the same, and so do table and pictures."""
+    one = score(world, *map(told, facts_of(world)))
+    total = Score()
+    total.merge(one)
+    total.merge(one)
+    assert (total.faults, total.right, total.notices) == (4, 4, 4)
+    keep({"Faultline": total}, 2, tmp_path / "kept.json")
+    read, worlds = kept(tmp_path / "kept.json")
+    assert (read, worlds) == ({"Faultline": total}, 2)
+    page = section(read, worlds)
+    assert "| found | 4 of 4 |" in page
+    assert "| global | 2 |" in page
+    for drawn in (found_picture(read), delay_picture(read), confusion_picture(total)):
+        assert drawn.startswith("<svg ")
+        assert drawn.count("<text") == drawn.count("</text>") >= 3
+
+
 def test_what_speaks_of_nothing_is_false(world: World) -> None:
     """At another time, or of another thing; of single agents it is counted apart."""
     fact = facts_of(world)[0]
@@ -121,4 +157,4 @@ def test_each_rule_tells_what_it_is_known_to_tell(world: World) -> None:
     assert scores["quorum"].scopes["regional", "regional"] == 1
     assert scores["Route 53"].scopes["regional", "nothing"] == 1
     assert scores["Prometheus average"].delays_s[0] > 120 > scores["Trinocular"].delays_s[0]
-    assert len(list(rows_of("quorum", scores["quorum"]))) == 7
+    assert len(list(rows_of("quorum", scores["quorum"]))) == 14

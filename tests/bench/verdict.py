@@ -1,76 +1,20 @@
-"""How the verdict stands on the labelled worlds d01 to d06, and what replay and a tick cost."""
+"""The verdict beside the rules in use today, on worlds drawn for it, and what a tick costs.
 
-import importlib.util
-import json
-import sys
-import tempfile
+`make bench ONLY=verdict` runs it; `python -m tests.bench.verdict` writes the last table and pictures into
+docs/verdict.md.
+"""
+
 import time
-from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
-from typing import Any
+from collections.abc import Iterator
 
 from faultline.outcomes import Outcome
 from faultline_collector.correlate.detector import Detector
 from faultline_collector.fleet import Agent, Target
-from faultline_collector.outages import outage_json
-from faultline_collector.replay.replay import replay
-from faultline_collector.replay.trace import open_trace
+from tests.bench.duel import duel, kept
+from tests.bench.report import write_report
+from tests.bench.rows import Row
+from tests.bench.scoring import MOMENTS_S, Score, quantile
 from tests.collector.correlate.worlds import World, lab_fleet
-
-SHARED = Path(__file__).resolve().parents[3] / "shared"
-WORLDS = ("d01", "d02", "d03", "d04", "d05", "d06")
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What score.py says of one world, and how fast it was replayed."""
-
-    world: str
-    faults: int
-    found: int
-    right_scope: int
-    false_alarms: int
-    false_agents: int
-    delays_s: tuple[float, ...]
-    rows: int
-    cpu_s: float
-
-
-def tool(name: str) -> ModuleType:
-    """A script of the shared folder as a module."""
-    spec = importlib.util.spec_from_file_location(f"shared_{name}", SHARED / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def scored(world: str, folder: Path) -> Score:
-    """Makes one of the shared worlds, replays it, and scores what was told."""
-    netsim, score = tool("netsim"), tool("score")
-    (scenario,) = (SHARED / "traces").glob(f"{world}-*.json")
-    netsim.write(folder / world, *netsim.simulate(json.loads(scenario.read_text())))
-    trace = open_trace(folder / world)
-    began = time.process_time()
-    outages = replay(trace)
-    cpu_s = time.process_time() - began
-    truth = json.loads((folder / f"{world}.truth.json").read_text())
-    told: list[dict[str, Any]] = json.loads(json.dumps([outage_json(o) for o in outages]))
-    found = score.score(truth, told)
-    return Score(
-        world=world,
-        faults=found["faults"],
-        found=found["found"],
-        right_scope=found["right_scope"],
-        false_alarms=found["false_alarms"],
-        false_agents=found["false_agent_alarms"],
-        delays_s=tuple(row["delay_s"] for row in found["rows"] if row["found"]),
-        rows=trace.rows,
-        cpu_s=cpu_s,
-    )
 
 
 def _fine(agent: Agent, target: Target, at: float) -> Outcome | None:
@@ -95,8 +39,36 @@ def tick_ms(*, failing: bool) -> float:
     return spent / 30 * 1000
 
 
-def run() -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = [
+def rows_of(name: str, score: Score) -> Iterator[Row]:
+    """A score as rows of the table."""
+    false, most = score.false_a_year
+    faults = f"of {score.faults} faults"
+    yield {"name": f"{name}: found", "value": score.found, "unit": faults}
+    yield {"name": f"{name}: right scope and subject", "value": score.right, "unit": faults}
+    for after_s in MOMENTS_S:
+        right, of = score.right_at(after_s)
+        yield {
+            "name": f"{name}: right after {after_s} s",
+            "value": right,
+            "unit": f"of {of} that last so long",
+        }
+    yield {"name": f"{name}: false alarms", "value": false, "unit": f"a target-year (< {most:.2g})"}
+    yield {"name": f"{name}: confirmed on blips", "value": score.on_blips, "unit": "outages"}
+    yield {"name": f"{name}: delay, median", "value": quantile(score.delays_s, 0.5), "unit": "s"}
+    yield {"name": f"{name}: delay, p95", "value": quantile(score.delays_s, 0.95), "unit": "s"}
+    yield {
+        "name": f"{name}: delay beyond the bound, median",
+        "value": quantile(score.beyond_bound_s, 0.5),
+        "unit": "s",
+    }
+    yield {"name": f"{name}: notices", "value": score.notices / max(1, score.found), "unit": "a fault found"}
+    yield {"name": f"{name}: regions", "value": score.overlap, "unit": "Jaccard, median"}
+    yield {"name": f"{name}: onset error, median", "value": quantile(score.onset_errors_s, 0.5), "unit": "s"}
+    yield {"name": f"{name}: recovery delay, median", "value": quantile(score.recoveries_s, 0.5), "unit": "s"}
+
+
+def run() -> list[Row]:
+    ticks: list[Row] = [
         {
             "name": "tick, 36 agents x 22 targets, nothing bad",
             "value": tick_ms(failing=False),
@@ -104,19 +76,8 @@ def run() -> list[dict[str, object]]:
         },
         {"name": "tick, 36 agents x 22 targets, one fault", "value": tick_ms(failing=True), "unit": "ms CPU"},
     ]
-    if not SHARED.is_dir():
-        return rows
-    with tempfile.TemporaryDirectory() as folder:
-        scores = [scored(world, Path(folder)) for world in WORLDS]
-    delays = sorted(delay for score in scores for delay in score.delays_s)
-    total = {
-        "faults of d01-d06": (sum(s.faults for s in scores), "faults"),
-        "found": (sum(s.found for s in scores), "faults"),
-        "right scope": (sum(s.right_scope for s in scores), "faults"),
-        "false alarms": (sum(s.false_alarms for s in scores), "outages"),
-        "false agent outages": (sum(s.false_agents for s in scores), "outages"),
-        "delay, median": (delays[len(delays) // 2], "s"),
-        "delay, p95": (delays[min(len(delays) - 1, int(0.95 * len(delays)))], "s"),
-        "replay": (sum(s.rows for s in scores) / sum(s.cpu_s for s in scores), "results/CPU-s"),
-    }
-    return rows + [{"name": n, "value": v, "unit": u} for n, (v, u) in total.items()]
+    return ticks + [row for name, score in duel().items() for row in rows_of(name, score)]
+
+
+if __name__ == "__main__":
+    write_report(*kept())

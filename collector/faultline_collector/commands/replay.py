@@ -1,50 +1,137 @@
-"""`faultline replay`: what the collector would have said of a trace."""
+"""`faultline replay`: what the collector would have said of a trace, or of a stored window."""
 
-import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
 
 from faultline.config import BadConfig, read_config
+from faultline_collector.commands.asking import Failed, url_option
+from faultline_collector.commands.back_testing import Past, Place, opened_store, past, sent, window_of
 from faultline_collector.commands.incidents import incident_option, tell_incident
+from faultline_collector.commands.replaying import Run, nothing_kept, show_differences, show_outages, watched
 from faultline_collector.correlate.settings import EngineSettings
+from faultline_collector.fleet import Fleet
 from faultline_collector.incidents.incident import UnknownIncident, read_incident
-from faultline_collector.outages import Outage, outage_json
-from faultline_collector.replay.replay import replay as run_replay
-from faultline_collector.replay.trace import BadTrace, Trace, open_trace
+from faultline_collector.outages import Outage
+from faultline_collector.replay.difference import differences
+from faultline_collector.replay.replay import Keep
+from faultline_collector.replay.storing import Storing
+from faultline_collector.replay.told import within
+from faultline_collector.replay.trace import BadTrace, open_trace
+from faultline_collector.stores.store import StoreError
 from faultline_collector.worlds.making import make_world
 from faultline_collector.worlds.writing import write_trace
 
+_FILE = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How it is to be replayed: the settings, others to compare with, and how it is shown."""
+
+    settings: EngineSettings | None
+    other: EngineSettings | None
+    as_json: bool
+    every: bool
+    progress: bool | None
+
+    def show(self, before: Sequence[Outage], after: Sequence[Outage] | None) -> None:
+        """Prints what was told, or what a second telling would change."""
+        if after is None:
+            show_outages(before, as_json=self.as_json, every=self.every)
+        else:
+            show_differences(differences(before, after), as_json=self.as_json, every=self.every)
+
 
 @click.command()
-@click.argument("trace", required=False, type=click.Path(path_type=Path))
+@click.argument("trace", required=False, type=_FILE)
 @incident_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-@click.option("--config", type=click.Path(path_type=Path), help="A YAML file with the engine's settings.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, of every outage.")
+@click.option(
+    "--all", "every", is_flag=True, help="In a table, also what was never confirmed, or is the same."
+)
+@click.option("--config", type=_FILE, help="A YAML file with the engine's settings.")
+@click.option("--compare", type=_FILE, help="Another such file: print what would differ with it.")
+@click.option(
+    "--store", metavar="URL", help="Keep the results there too; with --from-store, read them there."
+)
+@click.option("--from-store", is_flag=True, help="Replay a stored window, and print what would have changed.")
+@click.option("--since", default="1h", show_default=True, help="Its begin: a time, or a duration ago.")
+@click.option("--until", help="Its end: a time, or a duration ago; now by default.")
+@click.option("--registry", metavar="URL", help="With --from-store --store: who knows the fleet.")
+@url_option
 @click.option("--progress/--no-progress", default=None, help="Show progress (by default on a terminal).")
 def replay(
-    trace: Path | None, incident: str | None, as_json: bool, config: Path | None, progress: bool | None
+    trace: Path | None,
+    incident: str | None,
+    as_json: bool,
+    every: bool,
+    config: Path | None,
+    compare: Path | None,
+    store: str | None,
+    from_store: bool,
+    since: str,
+    until: str | None,
+    registry: str | None,
+    url: str,
+    progress: bool | None,
 ) -> None:
-    """Feed a TRACE folder through the collector's own path and print every outage in its final state."""
+    """Feed a TRACE folder through the collector's own path and print every outage in its final state.
+
+    With --compare, what would be told otherwise is printed instead. With --from-store a window is read from
+    the collector at --url over its API, and beside what it told then stands what would be told now; with
+    --store it is read from a store that no collector holds, whose fleet a --registry knows, or a TRACE.
+    """
     try:
-        settings = read_config(config, EngineSettings) if config else EngineSettings()
-        with _folder(trace, incident) as folder:
-            opened = open_trace(folder)
-            shown = sys.stderr.isatty() if progress is None else progress
-            outages = _watched(opened, settings) if shown else run_replay(opened, settings)
-    except (BadConfig, BadTrace, UnknownIncident) as error:
-        raise click.exceptions.Exit(_refuse(str(error))) from error
-    if as_json:
-        for outage in outages:
-            click.echo(json.dumps(outage_json(outage), ensure_ascii=False))
-    elif incident is not None:
-        tell_incident(read_incident(incident), opened.fleet, outages)
+        wanted = Wanted(_settings(config), _settings(compare), as_json, every, progress)
+        if from_store:
+            if incident is not None or (trace is not None and store is None):
+                raise Failed("--from-store reads a collector's window: leave out TRACE and --incident")
+            _replay_window(Place(url, store, registry, trace), since, until, wanted)
+        else:
+            _replay_trace(trace, incident, store, wanted)
+    except (BadConfig, BadTrace, StoreError, UnknownIncident) as error:
+        raise Failed(str(error)) from error
+
+
+def _settings(file: Path | None) -> EngineSettings | None:
+    return None if file is None else read_config(file, EngineSettings)
+
+
+def _replay_trace(trace: Path | None, incident: str | None, store: str | None, wanted: Wanted) -> None:
+    with _folder(trace, incident) as folder:
+        opened = open_trace(folder)
+        with _kept(store, opened.fleet) as keep:
+            outages = watched(opened, wanted.settings, shown=wanted.progress, keep=keep)
+        after = None if wanted.other is None else watched(opened, wanted.other, shown=wanted.progress)
+    if incident is None or wanted.as_json or after is not None:
+        wanted.show(outages, after)
     else:
-        _tell(opened, outages)
+        tell_incident(read_incident(incident), opened.fleet, outages)
+
+
+def _replay_window(place: Place, since: str, until: str | None, wanted: Wanted) -> None:
+    run = partial(watched, shown=wanted.progress)
+    with past(place, window_of(since, until)) as found:
+        before, after = _tellings(found, run, wanted)
+    wanted.show(before, after)
+
+
+def _tellings(found: Past, run: Run, wanted: Wanted) -> tuple[list[Outage], list[Outage] | None]:
+    """What is compared: two settings, else what was told then, else the usual settings; and what with it."""
+    with_settings = within(run(found.trace, wanted.settings), found.window)
+    if wanted.other is not None:
+        return with_settings, within(run(found.trace, wanted.other), found.window)
+    if found.told is not None:
+        return within(found.told, found.window), with_settings
+    if wanted.settings is not None:
+        return within(run(found.trace, None), found.window), with_settings
+    return with_settings, None
 
 
 @contextmanager
@@ -59,40 +146,14 @@ def _folder(trace: Path | None, incident: str | None) -> Iterator[Path]:
             yield write_trace(make_world(read_incident(incident)), Path(place) / incident)
 
 
-def _refuse(sentence: str) -> int:
-    click.echo(sentence, err=True)
-    return 2
-
-
-def _watched(trace: Trace, settings: EngineSettings) -> list[Outage]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn(trace.name), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=trace.rows or None)
-        return run_replay(trace, settings, chunk=100_000, progress=lambda rows: bar.advance(task, rows))
-
-
-def _tell(trace: Trace, outages: list[Outage]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    table = Table(title=f"{trace.name}: {len(outages)} outages", title_justify="left", expand=True)
-    for name in ("detected", "state", "scope", "subject", "lasted"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("why")
-    for outage in outages:
-        said = outage_json(outage)
-        ended = outage.resolved_us
-        lasted = "open" if ended is None else f"{(ended - outage.onset_us) / 60e6:.1f} min"
-        table.add_row(
-            str(said["detected_at"])[:19],
-            outage.state.value,
-            outage.scope.value,
-            outage.subject.id,
-            lasted,
-            outage.why,
-        )
-    console.print(table)
+@contextmanager
+def _kept(url: str | None, fleet: Fleet) -> Iterator[Keep]:
+    """Puts what is replayed into a store, when one is given."""
+    if url is None:
+        yield nothing_kept
+        return
+    with TemporaryDirectory(prefix="faultline-") as folder, opened_store(url, Path(folder)) as store:
+        storing = Storing(store, fleet)
+        yield storing
+        sent(store)
+        click.echo(f"{url} holds the {storing.offered} results of this trace", err=True)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2s
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,12 @@ class Trace:
     end_us: int
     rows: int
     fleet: Fleet
+
+    @property
+    def spool_id(self) -> str:
+        """Stands for its agents' spools, so that two traces in one store are no resends of each other."""
+        words = f"{self.name} {self.start_us} {self.end_us} {self.rows}"
+        return f"trace-{blake2s(words.encode(), digest_size=6).hexdigest()}"
 
 
 def open_trace(folder: Path) -> Trace:
@@ -129,6 +136,7 @@ def _target(row: Mapping[str, str]) -> Target:
         interval_s=float(row["interval_s"]),
         home_region=row.get("home_region") or "",
         family=int(row.get("family") or 0),
+        regions=tuple((row.get("regions") or "").split()),
     )
 
 
@@ -171,7 +179,7 @@ def _stream(database: Any, trace: Trace, chunk: int) -> Iterator[ResultBatch]:
     columns = {row[0] for row in described}
     if lacking := [name for name in REQUIRED if name not in columns]:
         raise BadTrace(f"{path} lacks the column {lacking[0]}")
-    sources = tuple(Source(a.id, "trace") for a in trace.fleet.agents)
+    sources = tuple(Source(a.id, trace.spool_id) for a in trace.fleet.agents)
     targets = tuple(t.id for t in trace.fleet.targets)
     for name, words in (("agent", [s.agent_id for s in sources]), ("target", targets), ("word", WORDS)):
         quoted = ", ".join("'" + word.replace("'", "''") + "'" for word in words) or "''"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from faultline_collector.commands import main
 from faultline_collector.outages import Scope, State, outage_json
@@ -33,12 +35,28 @@ def test_the_fault_is_one_resolved_outage(folder: Path) -> None:
     assert outage.onset_us <= outage.detected_us <= outage.confirmed_us < outage.resolved_us
 
 
-@pytest.mark.parametrize("chunk", [97, 1000])
-def test_chunks_do_not_matter(folder: Path, chunk: int) -> None:
-    """Reading in other chunks gives the same bytes."""
-    trace = open_trace(folder)
-    whole = json.dumps([outage_json(o) for o in replay(trace)])
-    assert json.dumps([outage_json(o) for o in replay(trace, chunk=chunk)]) == whole
+@pytest.fixture(scope="module")
+def messy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with rows out of order, resends, strangers and targets that nobody knows."""
+    return write_trace(tmp_path_factory.mktemp("traces") / "messy", messy=True)
+
+
+def told(folder: Path, chunk: int) -> str:
+    """All that is told, as it is printed."""
+    return json.dumps([outage_json(o) for o in replay(open_trace(folder), chunk=chunk)])
+
+
+@settings(max_examples=6, deadline=None)
+@given(chunk=st.integers(60, 2000))
+def test_chunks_do_not_matter(messy: Path, chunk: int) -> None:
+    """Whatever is read at a time, few rows or all, the bytes are the same, out of order too."""
+    assert told(messy, chunk) == told(messy, 1_000_000)
+
+
+def test_what_nobody_knows_is_not_judged(messy: Path) -> None:
+    """Agents and targets that the trace does not name are not judged."""
+    (outage,) = replay(open_trace(messy))
+    assert (outage.scope, outage.subject.id) == (Scope.GLOBAL, "s1")
 
 
 def test_progress_counts_every_row(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.verdict import SHARED, WORLDS, scored
+from tests.bench.labelled import SHARED, WORLDS, scored
 
 
 @pytest.mark.e2e

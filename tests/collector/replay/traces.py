@@ -17,16 +17,22 @@ AGENT_FIELDS = ("agent_id", "region", "country", "asn")
 TARGET_FIELDS = ("target_id", "service", "component", "provider", "kind", "interval_s")
 
 
-def write_trace(folder: Path, *, extra: bool = False, seed: int = 1) -> Path:
-    """A trace of 3 minutes, 12 agents, 4 services at 5 s; s1 answers with 503 from second 80 to 130."""
+def write_trace(
+    folder: Path, *, extra: bool = False, messy: bool = False, seed: int = 1, name: str = "small"
+) -> Path:
+    """A trace of 3 minutes, 12 agents, 4 services at 5 s; s1 answers with 503 from second 80 to 130.
+
+    A messy one has rows out of order, and agents and targets that nobody knows.
+    """
     folder.mkdir(parents=True)
     agents = [(f"a{i:02d}", f"r{i // 3}", "XX", 64500 + i % 3) for i in range(12)]
     targets = [(f"s{i}-web", f"s{i}", "web", f"p{i % 2}") for i in range(4)]
     write_csv(folder / "agents.csv", AGENT_FIELDS, agents)
     write_csv(folder / "targets.csv", TARGET_FIELDS, [(*t, "http", 5) for t in targets])
     rows = _rows(agents, targets, np.random.default_rng(seed))
+    rows = _disturbed(rows, np.random.default_rng(seed + 1)) if messy else rows
     pq.write_table(_table(rows, extra), folder / "results.parquet")
-    meta = {"version": 1, "name": "small", "start": START.isoformat(), "rows": len(rows)}
+    meta = {"version": 1, "name": name, "start": START.isoformat(), "rows": len(rows)}
     meta["end"] = (START + timedelta(seconds=SECONDS)).isoformat()
     (folder / "meta.json").write_text(json.dumps(meta))
     return folder
@@ -61,6 +67,20 @@ def _rows(
             if sequence % 50 == 0:
                 rows.append((start + 7.0, start, agent, target, sequence, outcome))
     return sorted(rows)
+
+
+def _disturbed(rows: list[Row], rng: np.random.Generator) -> list[Row]:
+    out = []
+    for row in rows:
+        received, started, agent, target, sequence, _ = row
+        out.append(row)
+        if rng.random() < 0.02:
+            out.append((received, started, "stranger", target, sequence, "dns"))
+        if rng.random() < 0.02:
+            out.append((received, started, agent, "nothing", 10_000 + sequence, "dns"))
+        if rng.random() < 0.05:
+            out.insert(max(0, len(out) - int(rng.integers(2, 10))), out.pop())
+    return out
 
 
 def _table(rows: list[Row], extra: bool) -> pa.Table:

@@ -1,0 +1,53 @@
+"""What of a trace the collector would have taken: known agents and targets, each result once."""
+
+import numpy as np
+
+from faultline.ranges import Ranges
+from faultline_collector.results import Mask, ResultBatch, UInt64
+from faultline_collector.stores.store import ReceivedRange
+
+
+class Admission:
+    """Recognises resends: the sequences that each agent has delivered, as ingest keeps them."""
+
+    def __init__(self, sources: int) -> None:
+        self._held = [Ranges() for _ in range(sources)]
+
+    def admit(self, results: ResultBatch) -> ResultBatch:
+        """The results of known agents and targets that are not resends; the first to arrive counts."""
+        return results.select(self._fresh(results))
+
+    def _fresh(self, results: ResultBatch) -> Mask:
+        out: Mask = (results.source >= 0) & (results.target >= 0)
+        order = np.lexsort((np.arange(len(results)), results.sequence, results.source))
+        order = order[out[order]]
+        source, sequence = results.source[order], results.sequence[order]
+        repeat = np.zeros(order.size, bool)
+        repeat[1:] = (source[1:] == source[:-1]) & (sequence[1:] == sequence[:-1])
+        out[order[repeat]] = False
+        for first, last in runs(source, sequence):
+            held = self._held[int(source[first])]
+            low, high = int(sequence[first]), int(sequence[last])
+            index, numbers = order[first : last + 1], sequence[first : last + 1]
+            for begin, end in held.within(low, high):
+                out[index[(numbers >= begin) & (numbers <= end)]] = False
+            held.add(low, high)
+        return out
+
+
+def runs(source: "np.typing.NDArray[np.int32]", sequence: UInt64) -> list[tuple[int, int]]:
+    """Where sequences without a gap begin and end (included), in columns sorted by both."""
+    if not source.size:
+        return []
+    gaps = np.flatnonzero((source[1:] != source[:-1]) | (sequence[1:] > sequence[:-1] + 1)) + 1
+    return list(zip([0, *gaps.tolist()], [*(gaps - 1).tolist(), source.size - 1], strict=True))
+
+
+def ranges_of(results: ResultBatch) -> list[ReceivedRange]:
+    """The sequences of results, each there once, as ranges."""
+    order = np.lexsort((results.sequence, results.source))
+    source, sequence = results.source[order], results.sequence[order]
+    return [
+        ReceivedRange(results.sources[int(source[first])], int(sequence[first]), int(sequence[last]))
+        for first, last in runs(source, sequence)
+    ]
