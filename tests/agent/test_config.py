@@ -153,7 +153,8 @@ def test_what_cannot_leave_the_machine_or_is_encrypted_needs_no_flag(url: str) -
 
 def test_plaintext_leaves_the_machine_when_told_to() -> None:
     """By a flag that nobody sets by accident."""
-    read("agent: a\ncollector: grpc://far.example:1\nplaintext_beyond_loopback: true")
+    config = read("agent: a\ncollector: grpc://far.example:1\nplaintext_beyond_loopback: true")
+    assert config.collector == "grpc://far.example:1"
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,8 @@ def test_a_dark_region_lowers_coverage_and_nothing_else(world: World) -> None:
 def test_a_row_of_one_region_is_compared_with_no_other(world: World) -> None:
     """It is its own worst."""
     seen_from_two_regions(world)
-    for row in availability(world, service="twitter").rows:
-        assert (row.weighted, row.worst, row.worst_region) == (None, None, "")
+    rows = availability(world, service="twitter").rows
+    assert [(row.weighted, row.worst, row.worst_region) for row in rows] == [(None, None, "")] * 3
 
 
 @pytest.mark.parametrize(

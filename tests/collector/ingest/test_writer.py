@@ -72,7 +72,7 @@ async def test_nothing_is_settled_before_it_is_durable() -> None:
     bench.store.gate.clear()
     async with bench.running():
         bench.writer.put(parcel(1, 3, bench.settled))
-        await asyncio.sleep(0.05)
+        assert await asyncio.to_thread(bench.store.entered.wait, 30)
         assert (bench.settled, bench.judgement.sequences) == ([], [])
         assert bench.writer.waiting == 3
     assert (bench.settled, bench.judgement.sequences) == ([1], [1, 2, 3])

@@ -78,7 +78,7 @@ def pairs(ranges: Sequence[results_pb2.Range]) -> list[tuple[int, int]]:
 
 
 class SlowStore(MemoryStore):
-    """A memory store that waits before each append until `gate` is set, and fails `failures` times.
+    """A memory store that waits before each append, `entered` by then, until `gate` is set, and fails `failures` times.
 
     It can never keep results with a sequence in `poison`, and takes it for a bug if `buggy`.
     """
@@ -89,6 +89,7 @@ class SlowStore(MemoryStore):
         super().__init__()
         self.gate = threading.Event()
         self.gate.set()
+        self.entered = threading.Event()
         self.failures = failures
         self.poison = poison
         self.buggy = buggy
@@ -96,6 +97,7 @@ class SlowStore(MemoryStore):
 
     def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange], fleet: Fleet) -> int:
         """Keeps them once the gate is open."""
+        self.entered.set()
         if not self.gate.wait(30):
             raise AssertionError("the gate was never opened")
         if self.failures:
