@@ -78,7 +78,9 @@ def pairs(ranges: Sequence[results_pb2.Range]) -> list[tuple[int, int]]:
 
 
 class SlowStore(MemoryStore):
-    """A memory store that waits before each append, `entered` by then, until `gate` is set, and fails `failures` times.
+    """A memory store that waits before each append until `gate` is set, and fails `failures` times.
+
+    `entered` is set when an append has begun.
 
     It can never keep results with a sequence in `poison`, and takes it for a bug if `buggy`.
     """
