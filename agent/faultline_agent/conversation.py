@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn, Protocol
 
@@ -52,8 +52,8 @@ class Station(Protocol):
     def hasten(self, order: ProbeNow) -> None:
         """Plans extra probes."""
 
-    async def explain(self, order: Explain) -> Evidence | None:
-        """Gathers proof; None when it cannot."""
+    async def explain(self, order: Explain) -> Sequence[Evidence]:
+        """Gathers proof; none when it cannot."""
 
 
 @dataclass(slots=True)
@@ -208,8 +208,7 @@ class Conversation:
 
     async def _answer(self) -> NoReturn:
         while True:
-            evidence = await self._station.explain(await self._questions.get())
-            if evidence is None:
-                self._link.unanswered += 1
-            else:
+            proofs = await self._station.explain(await self._questions.get())
+            self._link.unanswered += not proofs
+            for evidence in proofs:
                 await self._session.send_evidence(evidence)

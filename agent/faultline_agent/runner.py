@@ -27,11 +27,7 @@ LEAST_REST_S = 0.004
 """What is due within it starts together, which takes less than one by one; a start may be that much late."""
 
 
-_LATE, _SATURATED, _ASKED = (
-    int(Flag.LATE),
-    int(Flag.SATURATED),
-    int(Flag.ASKED),
-)  # numbers: sums of flags are slow
+_LATE, _SATURATED, _ASKED = map(int, (Flag.LATE, Flag.SATURATED, Flag.ASKED))  # sums of flags are slow
 
 
 class Runner:

@@ -1,14 +1,11 @@
 """The agent as the collector sees it: introduces itself, tells its state, takes orders."""
 
-import json
-import time
-from dataclasses import dataclass, field, replace
+import asyncio
 from importlib.metadata import version
-from typing import Any
 from uuid import uuid4
 
 from faultline.ranges import Ranges
-from faultline_agent.attempt import Bugs, attempt
+from faultline_agent.attempt import Bugs
 from faultline_agent.clocks import Clocks
 from faultline_agent.guard import LoadGuard
 from faultline_agent.load import LoadWatch
@@ -17,7 +14,10 @@ from faultline_agent.orders import Duty, read_assignment, read_duty, write_assig
 from faultline_agent.outbox import Outbox
 from faultline_agent.policy import Policy
 from faultline_agent.probes import PROBES
+from faultline_agent.probes.probe import Probe
 from faultline_agent.probes.tools import ProbeTools
+from faultline_agent.proofs import PROOFS
+from faultline_agent.proofs.proof import as_text, gathered
 from faultline_agent.recorder import Recorder
 from faultline_agent.references import References
 from faultline_agent.runner import Runner
@@ -28,24 +28,11 @@ VERSION = version("faultline-agent")
 KEPT_ASSIGNMENT = "assignment"
 """Under which name the spool keeps the assignment."""
 
-STORY_LIMIT_S = 10.0
 MOST_DROPPED_RANGES = 500
 """Most dropped ranges of one heartbeat; the next one brings the rest."""
 
 MOST_LOST_SPOOLS = 16
 """Most lost spools of one heartbeat."""
-
-
-@dataclass(slots=True)
-class Steps:
-    """A story that is kept."""
-
-    told: list[dict[str, Any]] = field(default_factory=list)
-    began: float = field(default_factory=time.monotonic)
-
-    def tell(self, step: str, **facts: Any) -> None:
-        """Keeps one step."""
-        self.told.append({"step": step, "at_us": round((time.monotonic() - self.began) * 1e6), **facts})
 
 
 class AgentStation:
@@ -75,6 +62,7 @@ class AgentStation:
         self._runner = runner
         self._tools = tools
         self._log = log
+        self._bugs = Bugs(log)
         self._clocks = clocks
         self._boot_id = uuid4().hex
         self.duty = Duty()
@@ -156,17 +144,19 @@ class AgentStation:
         taken = self._runner.hasten(order, for_s)
         self._log.info("probing now", targets=taken, cadence_s=order.cadence_s, for_s=round(for_s, 1))
 
-    async def explain(self, order: Explain) -> Evidence | None:
-        """Tells the story of one probe; what else may be asked for comes with later versions."""
+    async def explain(self, order: Explain) -> tuple[Evidence, ...]:
+        """Gathers each kind of proof that is asked for and known, all at once."""
         probe = self._runner.probe_of(order.target_id)
-        if probe is None or "story" not in order.kinds or order.until_us < self._clocks.wall_us():
-            return None
-        steps, gathered_us = Steps(), self._clocks.wall_us()
-        tools = replace(self._tools, story=steps)
-        finding = await attempt(probe, tools, STORY_LIMIT_S, order.target_id, Bugs(self._log))
-        told = {"outcome": finding.outcome.word, "detail": finding.detail, "steps": steps.told}
-        text = json.dumps(told | {"timings_us": dict(finding.timings_us)}, default=str)
-        return Evidence(order.request_id, order.target_id, "story", gathered_us, text)
+        kinds = [kind for kind in PROOFS if kind in order.kinds]
+        if probe is None or not kinds or order.until_us < self._clocks.wall_us():
+            return ()
+        self._log.info("gathering proof", target=order.target_id, kinds=kinds)
+        return tuple(await asyncio.gather(*(self._prove(order, probe, kind) for kind in kinds)))
+
+    async def _prove(self, order: Explain, probe: Probe, kind: str) -> Evidence:
+        began_us = self._clocks.wall_us()
+        data = await gathered(PROOFS[kind], probe, self._tools, order.target_id, self._bugs)
+        return Evidence(order.request_id, order.target_id, kind, began_us, as_text(data))
 
     def _take(self, assignment: Assignment) -> None:
         self.duty = duty = read_duty(assignment, self._policy)

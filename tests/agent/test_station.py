@@ -146,22 +146,25 @@ async def test_kept_assignment_that_cannot_be_read_is_left(stage: Stage) -> None
     assert [name for name, _ in stage.log.events] == ["the kept assignment cannot be read"]
 
 
-async def test_story_of_a_target_is_told_on_request(stage: Stage) -> None:
-    """With its steps and what came out."""
+async def test_proof_of_a_target_is_gathered_on_request(stage: Stage) -> None:
+    """Each kind that is asked for, with its data or why there is none."""
     probe = told(BAD)
     stage.runner.take([(assigned("web"), probe)])
     until_us = stage.clocks.wall_us() + 1
-    evidence = await stage.station.explain(Explain("r1", "web", ("traceroute", "story"), until_us))
-    assert evidence is not None
-    assert (evidence.request_id, evidence.target_id, evidence.kind) == ("r1", "web", "story")
-    story = json.loads(evidence.json)
-    assert (story["outcome"], story["detail"]) == ("connect", "connection refused")
-    assert [step["step"] for step in story["steps"]] == ["told"]
+    found = await stage.station.explain(
+        Explain("r1", "web", ("traceroute", "fingerprint", "story"), until_us)
+    )
+    assert {(each.request_id, each.target_id) for each in found} == {("r1", "web")}
+    proofs = {each.kind: json.loads(each.json) for each in found}
+    assert set(proofs) == {"story", "traceroute"}
+    assert (proofs["story"]["outcome"], proofs["story"]["detail"]) == ("connect", "connection refused")
+    assert [step["step"] for step in proofs["story"]["steps"]] == ["told"]
+    assert proofs["traceroute"] == {"unavailable": "told probes connect to no host"}
 
 
 @pytest.mark.parametrize(
     ("target", "kinds", "late"),
-    [("other", ("story",), 0), ("web", ("traceroute",), 0), ("web", ("story",), 10)],
+    [("other", ("story",), 0), ("web", ("fingerprint",), 0), ("web", ("story",), 10)],
 )
 async def test_what_cannot_be_told_is_not(
     stage: Stage, target: str, kinds: tuple[str, ...], late: int
@@ -170,7 +173,7 @@ async def test_what_cannot_be_told_is_not(
     probe = told()
     stage.runner.take([(assigned("web"), probe)])
     until_us = stage.clocks.wall_us() - late
-    assert await stage.station.explain(Explain("r1", target, kinds, until_us)) is None
+    assert await stage.station.explain(Explain("r1", target, kinds, until_us)) == ()
     assert probe.runs == 0
 
 

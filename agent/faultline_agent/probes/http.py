@@ -124,6 +124,11 @@ class HttpProbe(Probe):
         """The host of the URL; redirects are judged as they come."""
         return (place(self.url)[1],)
 
+    @property
+    def shows_certificate(self) -> bool:
+        """With https."""
+        return self.url.startswith("https:")
+
     async def run(self, tools: Tools, timeout_s: float) -> Finding:
         """One request, with those that redirects lead to."""
         watch = Stopwatch(timeout_s)

@@ -94,6 +94,11 @@ class Probe(Settings, ABC):
         """Hosts (names or addresses) and ports that the settings name; the policy looks at them first."""
         return ()
 
+    @property
+    def shows_certificate(self) -> bool:
+        """Whether what it connects to speaks TLS at once."""
+        return False
+
     @classmethod
     @abstractmethod
     def read_target(cls, text: str) -> dict[str, object]:
