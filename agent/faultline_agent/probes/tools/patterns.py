@@ -1,8 +1,10 @@
 """Regular expressions in time that is linear in the text (RE2): no pattern can hold up an agent for long."""
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import re2
+if TYPE_CHECKING:
+    import re2
 
 MOST_PATTERN_BYTES = 64 * 1024
 """How large a pattern may be once compiled; what matching a text costs at most is in proportion."""
@@ -12,8 +14,10 @@ MOST_TEXT = 64 * 1024
 
 
 @lru_cache(maxsize=1024)
-def compiled(pattern: str) -> re2._Regexp:
+def compiled(pattern: str) -> "re2._Regexp":
     """The pattern, ready to search; ValueError with a sentence when it cannot be used."""
+    import re2  # megabytes that an agent needs only when a target has a pattern
+
     options = re2.Options()
     options.log_errors = False
     options.never_capture = True
