@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tests.bench.rows import Row
 
@@ -47,7 +47,7 @@ def merge(old: list[Row], new: list[Row], name: str) -> list[Row]:
 
 def show(rows: list[Row], console: Console) -> None:
     """Prints rows as a table."""
-    table = Table("name", "value", "unit", "peer", "ratio", title="make bench")
+    table = Table(Column("name", overflow="fold"), "value", "unit", "peer", "ratio", title="make bench")
     for row in rows:
         peer, ratio = row.get("peer_value"), row.get("ratio")
         beside = "" if peer is None else f"{row.get('peer', '')} {peer:,.6g}".strip()

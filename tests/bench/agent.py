@@ -72,8 +72,8 @@ async def watch(process: asyncio.subprocess.Process, end: GrpcEnd, port: int, be
     await process.wait()
     return [
         Row(name="start", value=started_s, unit="s"),
-        Row(name="memory, no target", value=idle / 2**20, unit="MiB"),
-        Row(name=f"memory, {TARGETS} targets", value=resident / 2**20, unit="MiB"),
+        Row(name="memory, no target", value=idle / 1e6, unit="MB"),
+        Row(name=f"memory, {TARGETS} targets", value=resident / 1e6, unit="MB"),
         Row(name="probes stored", value=probed / took, unit="/s"),
         Row(name="cpu", value=100 * cpu / took, unit="% of a core"),
         Row(name="cpu a probe, all included", value=1e6 * cpu / max(probed, 1), unit="us"),
