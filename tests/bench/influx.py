@@ -56,7 +56,7 @@ def run() -> list[Row]:
         place = Path(folder)
         groups = _groups()
         duckdb = _filled(open_store(f"duckdb://{place}/results.duckdb"), groups, lambda: 0.0)
-        with _running(program, place / "influxd") as influxd:
+        with running(program, place / "influxd") as influxd:
             process = psutil.Process(influxd.pid)
             rest_mb = process.memory_info().rss / 1e6
             influx = _filled(_opened(influxd, place), groups, lambda: sum(process.cpu_times()[:2]))
@@ -121,7 +121,7 @@ def _append(store: Store, groups: list[list[bytes]]) -> None:
         claims = [_claim(f"agent-{i}", message, targets) for i, message in enumerate(group)]
         ranges = [ReceivedRange(c.arrival.source, *run) for c in claims for run in c.missing]
         store.append(read(claims).results, ranges, FLEET)
-    _await_sent(store)
+    await_sent(store)
 
 
 def _fold(store: Store) -> None:
@@ -136,7 +136,8 @@ def _claim(agent: str, message: bytes, targets: frozenset[str]) -> Claim:
     return Claim(arrival, missing, targets)
 
 
-def _await_sent(store: Store) -> None:
+def await_sent(store: Store) -> None:
+    """Waits until InfluxDB has everything; any other store has."""
     deadline = time.monotonic() + _DEADLINE_S
     while isinstance(store, InfluxdbStore) and store.standing().waiting_results:
         assert time.monotonic() < deadline, store.standing().problem
@@ -144,7 +145,8 @@ def _await_sent(store: Store) -> None:
 
 
 @contextmanager
-def _running(program: Path, folder: Path) -> Iterator[Influxd]:
+def running(program: Path, folder: Path) -> Iterator[Influxd]:
+    """A fresh influxd with its data in a folder, killed at the end."""
     influxd = Influxd(program, folder)
     with ExitStack() as stack:
         stack.callback(influxd.kill)

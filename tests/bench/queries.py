@@ -1,14 +1,17 @@
-"""What every question about 30 days costs at one and at ten million results: p50 and p95 of repeated asking.
+"""What every question about 30 days costs at one and at ten million results, in DuckDB and in InfluxDB.
 
-`python -m tests.bench.queries URL [RESULTS]` measures any store that is empty, by its URL.
+Single results are kept for the last 7 days, as by default; of the days before there are roll-ups. Results
+have one timing. In InfluxDB those roll-ups are written as the collector would write them, but at once, for
+to fold ten million results takes it an hour. `python -m tests.bench.queries RESULTS` measures another size.
 """
 
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import partial
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,12 +20,26 @@ import numpy as np
 from faultline_collector.fleet import Agent, Fleet
 from faultline_collector.results import ResultBatch, Source
 from faultline_collector.stores import open_store
+from faultline_collector.stores.influxdb.answers import Kind
+from faultline_collector.stores.influxdb.delivery import MOST_LINES
+from faultline_collector.stores.influxdb.roles import roles_of
+from faultline_collector.stores.influxdb.rollup_points import Mark, cell_lines, with_roles
+from faultline_collector.stores.influxdb.server import Server
+from faultline_collector.stores.places import placed, places_of
+from faultline_collector.stores.rollups import WIDTHS_US, fold
 from faultline_collector.stores.store import ReceivedRange, ResultQuery, Store
 from faultline_collector.stores.summary import SummaryQuery
+from tests.bench.influx import await_sent, running
 from tests.bench.rows import Row
+from tests.collector.stores.influxdb.buckets import address_of, new_store_url, options
+from tests.servers.influxdb import influxd_program
 
 SIZES = {"1m": 1_000_000, "10m": 10_000_000}
-TIMES = 9
+TIMES = (5, 21)
+"""So often every question is asked, at least and at most."""
+
+MOST_MS = 5_000.0
+RAW_DAYS = 7
 AGENTS, REGIONS, TARGETS = 36, 12, 10
 SECOND_US = 1_000_000
 HOUR_US = 3600 * SECOND_US
@@ -32,6 +49,8 @@ GROUP = 50_000
 END_US = time.time_ns() // 1000 // DAY_US * DAY_US
 BEGIN_US = END_US - 30 * DAY_US
 """A store may keep time by the clock, so the days are the last ones."""
+
+RAW_FROM_US = END_US - RAW_DAYS * DAY_US
 
 FLEET = Fleet(
     agents=tuple(Agent(f"agent-{i}", f"region-{i % REGIONS}", "IN", 1 + i // 4) for i in range(AGENTS))
@@ -83,10 +102,7 @@ def batch(first: int, size: int, of: int) -> tuple[ResultBatch, list[ReceivedRan
         status=np.where(failed, 0, 200).astype(np.uint16),
         family=np.full(size, 4, np.uint8),
         flags=np.zeros(size, np.uint8),
-        timings_us={
-            name: random.lognormal(10 + i / 3, 0.4, size).astype(np.int32)
-            for i, name in enumerate(("dns", "connect", "tls", "first_byte", "total"))
-        },
+        timings_us={"total": random.lognormal(11.7, 0.4, size).astype(np.int32)},
     )
     ranges = [
         ReceivedRange(source, int(own[0]), int(own[-1]))
@@ -96,13 +112,28 @@ def batch(first: int, size: int, of: int) -> tuple[ResultBatch, list[ReceivedRan
     return results, ranges
 
 
-def fill(store: Store, number: int) -> None:
-    """Appends and folds all."""
-    for first in range(0, number, GROUP):
-        store.append(*batch(first, min(GROUP, number - first), number), FLEET)
+def fill(store: Store, number: int, first: int = 0) -> None:
+    """Appends and folds all from `first` on; forgets results that are older than `RAW_FROM_US`."""
+    for at in range(first, number, GROUP):
+        store.append(*batch(at, min(GROUP, number - at), number), FLEET)
         store.upkeep(0, 0)
-    while store.upkeep(0, 0).more:
+    while store.upkeep(RAW_FROM_US, 0).more:
         pass
+
+
+def write_cells(server: Server, number: int) -> int:
+    """Writes the cells of the days before `RAW_FROM_US`; gives how many results they count."""
+    old, per_day = number * (30 - RAW_DAYS) // 30, number // 30
+    roles = roles_of(FLEET, tuple(ALL))
+    for at in range(0, old, per_day):
+        results, _ = batch(at, min(per_day, old - at), number)
+        own = with_roles(placed(results, places_of(FLEET)), roles)
+        for width_us in WIDTHS_US:
+            lines = cell_lines(fold(own, width_us), Mark("bench", 0)).splitlines(keepends=True)
+            for first in range(0, len(lines), MOST_LINES):
+                answer = server.write(server.address.rollups, b"".join(lines[first : first + MOST_LINES]))
+                assert answer.kind is Kind.TAKEN, answer
+    return old
 
 
 def measured(store: Store, name: str) -> Iterator[Row]:
@@ -113,40 +144,69 @@ def measured(store: Store, name: str) -> Iterator[Row]:
     for what, selected in RESULTS.items():
         asks[what] = partial(_read_all, store, selected)
     for what, ask in asks.items():
-        taken = sorted(_timed_ms(ask) for _ in range(TIMES))
-        yield Row(name=f"{name}.{what}.p50", value=round(taken[TIMES // 2], 1), unit="ms")
-        yield Row(name=f"{name}.{what}.p95", value=round(taken[-1], 1), unit="ms")
+        taken = _taken_ms(ask)
+        yield Row(name=f"{name}.{what}.p50", value=round(taken[len(taken) // 2], 1), unit="ms")
+        yield Row(name=f"{name}.{what}.p95", value=round(taken[ceil(0.95 * len(taken)) - 1], 1), unit="ms")
+
+
+def _taken_ms(ask: Callable[[], object]) -> list[float]:
+    """How long it took each time, in order: as often as fits into some seconds."""
+    taken: list[float] = []
+    while len(taken) < TIMES[0] or (len(taken) < TIMES[1] and sum(taken) < MOST_MS):
+        begin = time.perf_counter()
+        ask()
+        taken.append((time.perf_counter() - begin) * 1000)
+    return sorted(taken)
 
 
 def _read_all(store: Store, query: ResultQuery) -> int:
     return sum(map(len, store.results(query)))
 
 
-def _timed_ms(ask: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    ask()
-    return (time.perf_counter() - begin) * 1000
+def _complete(store: Store, number: int) -> None:
+    """A figure of a store that has not all of it is none."""
+    found = store.summary(SUMMARIES["availability by service and region, 30d"])
+    assert found.outcomes.sum() == number, f"{found.outcomes.sum()} of {number} results"
 
 
-def run() -> list[Row]:
-    """DuckDB at every size; some minutes."""
+@contextmanager
+def _duckdb(number: int) -> Iterator[Store]:
+    with TemporaryDirectory(dir="build" if Path("build").is_dir() else None) as folder:
+        with closing(open_store(f"duckdb://{folder}/results.duckdb")) as store:
+            fill(store, number)
+            yield store
+
+
+@contextmanager
+def _influxdb(number: int) -> Iterator[Store]:
+    with TemporaryDirectory(prefix="faultline-bench-") as folder:
+        with running(influxd_program(), Path(folder) / "influxd") as influxd:
+            url = new_store_url(influxd.organisation)
+            with closing(Server(address_of(url), lambda: influxd.token)) as server:
+                first = write_cells(server, number)
+            with closing(open_store(url, options(influxd.organisation, Path(folder)))) as store:
+                fill(store, number, first)
+                await_sent(store)
+                yield store
+
+
+STORES = {"duckdb": _duckdb, "influxdb": _influxdb}
+
+
+def run(sizes: Mapping[str, int] = SIZES) -> list[Row]:
+    """Both stores at every size; ten minutes."""
     found: list[Row] = []
-    for size, number in SIZES.items():
-        with TemporaryDirectory(dir="build" if Path("build").is_dir() else None) as folder:
-            path = Path(folder) / "results.duckdb"
-            with closing(open_store(f"duckdb://{path}")) as store:
-                begin = time.perf_counter()
-                fill(store, number)
-                rate = number / (time.perf_counter() - begin)
-                found.append(Row(name=f"duckdb.{size}.append and fold", value=round(rate), unit="results/s"))
-                found += measured(store, f"duckdb.{size}")
-            bytes_each = path.stat().st_size / number
-            found.append(Row(name=f"duckdb.{size}.file", value=round(bytes_each, 1), unit="bytes/result"))
+    for size, number in sizes.items():
+        for name, filled in STORES.items():
+            begin = time.perf_counter()
+            with filled(number) as store:
+                _complete(store, number)
+                taken_s = time.perf_counter() - begin
+                found.append(Row(name=f"{name}.{size}.filled", value=round(taken_s), unit="s"))
+                found += measured(store, f"{name}.{size}")
     return found
 
 
 if __name__ == "__main__":
-    with closing(open_store(sys.argv[1])) as opened:
-        fill(opened, int(sys.argv[2]) if len(sys.argv) > 2 else SIZES["1m"])
-        for row in measured(opened, sys.argv[1].partition("://")[0]):
-            print(json.dumps(row))
+    for row in run({argument: int(argument) for argument in sys.argv[1:]} or SIZES):
+        print(json.dumps(row))
