@@ -1,10 +1,8 @@
-"""Writes docs/settings.md: every setting of agent, collector and probe kinds; --check says if current."""
+"""The page docs/settings.md: every setting of agent, collector and probe kinds."""
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -15,8 +13,6 @@ from faultline_agent.probes import PROBES
 from faultline_collector.config import CollectorConfig
 from faultline_collector.notify.notifiers import NOTIFIERS, notifier_class
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "settings.md"
 HEAD = """# Settings
 
 Made by `make protos` from the models that read the files; unknown settings are refused. A duration is written
@@ -109,12 +105,3 @@ def page() -> str:
             "",
         ]
     return "\n".join(parts).rstrip() + "\n"
-
-
-if __name__ == "__main__":
-    if "--check" not in sys.argv:
-        PAGE.write_text(page())
-    elif not PAGE.exists() or PAGE.read_text() != page():
-        sys.exit("docs/settings.md is not current (run `make protos`)")
-    else:
-        print("docs/settings.md is current")

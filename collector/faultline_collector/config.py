@@ -1,7 +1,6 @@
 """The collector's configuration: one YAML file, read once, every problem reported together."""
 
 import json
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,8 +18,6 @@ from faultline_collector.notify.settings import NotifySettings
 from faultline_collector.stores.options import OUTBOX_BYTES, StoreOptions
 
 _FAMILIES = {"4": 4, "6": 6}
-
-SCHEMA_FILE = Path(__file__).with_name("config.schema.json")
 
 
 _STORE = (
@@ -259,17 +256,3 @@ def schema_text() -> str:
     """The JSON Schema of the file, as it is shipped."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | CollectorConfig.model_json_schema()
     return json.dumps(schema, indent=2) + "\n"
-
-
-def main(arguments: list[str], file: Path = SCHEMA_FILE) -> int:
-    """Writes the schema file, or with `--check` tells whether it is current."""
-    if arguments == ["--check"]:
-        current = file.exists() and file.read_text(encoding="utf-8") == schema_text()
-        print(f"{file} is {'current' if current else 'stale: python -m faultline_collector.config'}")
-        return 0 if current else 1
-    file.write_text(schema_text(), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

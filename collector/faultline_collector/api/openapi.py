@@ -1,11 +1,9 @@
-"""The OpenAPI document, made from the table of endpoints: `python -m faultline_collector.api.openapi`."""
+"""The OpenAPI document, made from the table of endpoints."""
 
 import json
 import re
-import sys
 from collections.abc import Iterable
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,9 +11,6 @@ from pydantic.json_schema import models_json_schema
 
 from faultline_collector.api.answers import ErrorAnswer, HealthAnswer, OutageAnswer
 from faultline_collector.api.endpoints import ENDPOINTS, Endpoint
-
-DOCUMENT = Path("docs/openapi.json")
-"""Where the repository keeps it."""
 
 _SAID = {
     400: "A parameter cannot be used; the sentence says which, and what is allowed",
@@ -102,18 +97,3 @@ def _refused(endpoint: Endpoint[Any], status: int) -> dict[str, Any]:
 def _content(model: type[BaseModel], media_type: str, description: str) -> dict[str, Any]:
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"description": description, "content": {media_type: {"schema": schema}}}
-
-
-def main(arguments: list[str]) -> int:
-    """Writes the document, or with `--check` says whether the one in the repository is current."""
-    if arguments == ["--check"]:
-        current = DOCUMENT.is_file() and DOCUMENT.read_text(encoding="utf-8") == text()
-        if not current:
-            print(f"{DOCUMENT} is out of date: python -m faultline_collector.api.openapi", file=sys.stderr)
-        return 0 if current else 1
-    DOCUMENT.write_text(text(), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 import aiomqtt
@@ -20,8 +18,6 @@ from faultline_collector.mqtt.broker import Broker, Hearing
 from faultline_collector.mqtt.retained import Retained
 
 _log = structlog.get_logger("mqtt")
-
-SCHEMA_FILE = Path(__file__).with_name("events.schema.json")
 
 MOST_OUTAGES = 1_000
 """Most open outages that are retained, the newest."""
@@ -121,17 +117,3 @@ def schema_text() -> str:
     )
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return json.dumps(head | definitions, indent=2) + "\n"
-
-
-def main(arguments: list[str], file: Path = SCHEMA_FILE) -> int:
-    """Writes the schema file, or with `--check` tells whether it is current."""
-    if arguments == ["--check"]:
-        current = file.exists() and file.read_text(encoding="utf-8") == schema_text()
-        print(f"{file} is {'current' if current else 'stale: python -m faultline_collector.mqtt.events'}")
-        return 0 if current else 1
-    file.write_text(schema_text(), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,9 +1,7 @@
-"""A notice as receivers read it, and its JSON Schema: `python -m faultline_collector.notify.document`."""
+"""A notice as receivers read it, and its JSON Schema."""
 
 import json
-import sys
 from hashlib import sha256
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -12,8 +10,6 @@ from faultline_collector.api.answers import Answer, OutageAnswer, SubjectAnswer,
 from faultline_collector.fleet import Fleet
 from faultline_collector.notify.kinds import Kind, kinds_of, moved, parent_of
 from faultline_collector.outages import Outage, Scope, iso
-
-SCHEMA_FILE = Path(__file__).with_name("notice.schema.json")
 
 
 class Previous(Answer):
@@ -83,17 +79,3 @@ def schema_text() -> str:
         mode="serialization"
     )
     return json.dumps(schema, indent=2) + "\n"
-
-
-def main(arguments: list[str], file: Path = SCHEMA_FILE) -> int:
-    """Writes the schema file, or with `--check` tells whether it is current."""
-    if arguments == ["--check"]:
-        current = file.exists() and file.read_text(encoding="utf-8") == schema_text()
-        print(f"{file} is {'current' if current else 'stale: python -m faultline_collector.notify.document'}")
-        return 0 if current else 1
-    file.write_text(schema_text(), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

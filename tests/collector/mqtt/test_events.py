@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import jsonschema
 import pytest
@@ -17,7 +16,7 @@ from faultline_collector.fleet import Fleet
 from faultline_collector.metrics import Metrics
 from faultline_collector.mqtt import events as module
 from faultline_collector.mqtt.broker import Broker
-from faultline_collector.mqtt.events import SCHEMA_FILE, Events, events_of, main
+from faultline_collector.mqtt.events import Events, events_of, schema_text
 from faultline_collector.outages import Outage, State
 from tests.agent.stage import DEADLINE_S, eventually
 from tests.collector.app.parts import outage
@@ -200,17 +199,8 @@ def test_events_are_bounded_and_meet_the_shipped_schema(monkeypatch: pytest.Monk
     wanted, ended = events_of(state(*opened, outage("x", State.WITHDRAWN)), FLEET)
     assert list(wanted) == [SERVICE.format("twitter"), OUTAGE.format("o0"), OUTAGE.format("o1")]
     assert list(ended) == [OUTAGE.format("x")]
-    schema = json.loads(SCHEMA_FILE.read_text())
+    schema = json.loads(schema_text())
     for topic, payload in (wanted | ended).items():
         name = "ServiceEvent" if "/services/" in topic else "OutageEvent"
         part = {"$defs": schema["$defs"], "$ref": f"#/$defs/{name}"}
         jsonschema.Draft202012Validator(part).validate(json.loads(payload))
-
-
-def test_schema_is_written_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A stale file is told from a current one."""
-    file = tmp_path / "events.schema.json"
-    assert main(["--check"], file) == 1
-    assert main([], file) == 0
-    assert main(["--check"], file) == 0
-    assert "is current" in capsys.readouterr().out
