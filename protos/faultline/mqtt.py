@@ -104,7 +104,9 @@ class Connection:
         try:
             await client.__aenter__()
         except BaseException as error:
-            # aiomqtt leaves the socket of an attempt that failed open, and its reader in the loop.
+            # aiomqtt leaves the socket of an attempt that failed open, and its reader in the loop; of one that
+            # was cancelled it cannot hear the end.
+            client._client.on_disconnect = None
             client._client.disconnect()
             if isinstance(error, aiomqtt.MqttError):
                 raise broker_error(access, error) from error

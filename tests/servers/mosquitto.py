@@ -1,5 +1,6 @@
 """Real Mosquitto brokers as deploy/mosquitto configures them: one a test module, and fresh ones to kill."""
 
+import json
 import secrets
 import signal
 from collections.abc import Callable, Iterator
@@ -82,3 +83,32 @@ def broker(program: Callable[[str], str], tmp_path: Path) -> Iterator[Mosquitto]
     """A fresh broker of the test's own, to kill and to freeze."""
     with running(Mosquitto(program("mosquitto"), tmp_path / "mosquitto")) as server:
         yield server
+
+
+@pytest.fixture
+def deaf_agent(program: Callable[[str], str], tmp_path: Path) -> Iterator[tuple[int, str]]:
+    """The port of a broker whose dynamic security lets `agent` subscribe to nothing, and its password."""
+    port, password = free_port(), secrets.token_urlsafe(12)
+    plugin = next(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"))
+    rules, config = tmp_path / "dynamic-security.json", tmp_path / "mosquitto.conf"
+    rules.write_text(json.dumps(_security(tmp_path / "passwords", "agent", password)))
+    config.write_text(
+        f"user root\nlistener {port} 127.0.0.1\nplugin {plugin}\nplugin_opt_config_file {rules}\n"
+    )
+    command = [program("mosquitto"), "-c", str(config)]
+    with running(ServerProcess(command, tmp_path / "mosquitto.log", lambda: listens(port))):
+        yield port, password
+
+
+def _security(file: Path, user: str, password: str) -> dict[str, object]:
+    """The plugin's file, its password hashed as in a password file."""
+    write_passwords(file, {user: password})
+    _, _, iterations, salt, digest = file.read_text().strip().split("$")
+    access = {
+        "publishClientSend": True,
+        "publishClientReceive": True,
+        "subscribe": False,
+        "unsubscribe": True,
+    }
+    client = {"username": user, "password": digest, "salt": salt, "iterations": int(iterations)}
+    return {"defaultACLAccess": access, "clients": [client], "groups": [], "roles": []}

@@ -80,6 +80,14 @@ async def test_topic_that_the_broker_refuses_is_seen(mosquitto: Mosquitto) -> No
     assert not permanent
 
 
+async def test_topic_that_the_agent_may_not_read_is_seen(deaf_agent: tuple[int, str]) -> None:
+    """It would be told nothing, so it says nothing."""
+    port, password = deaf_agent
+    sentence, permanent = await refusal(way_to(f"mqtt://127.0.0.1:{port}", password))
+    assert "refuses user 'agent' to read faultline/v1/agents/agent/down: not authorized" in sentence
+    assert not permanent
+
+
 async def test_no_collector_at_the_broker_is_said_at_once(mosquitto: Mosquitto) -> None:
     """Nobody has subscribed: the broker knows, so nobody waits."""
     sentence, _ = await refusal(uplink_to(mosquitto, "lonely"))
@@ -155,6 +163,17 @@ async def test_words_of_an_older_session_are_passed_over(end: MqttEnd) -> None:
     await end.connection.publish(topics.down("agent"), stale, publication(b"an older session"))
     await end.connection.publish(topics.down("agent"), b"\xff\xff", publication())
     session = await uplink.connect(hello())
+    await session.send_heartbeat(heartbeat())
+    assert await next_order(session.orders()) == Ack(Ranges(), {}, 77)
+    await uplink.close()
+
+
+async def test_what_a_later_collector_says_is_passed_over(end: MqttEnd) -> None:
+    """A message without anything that is known here."""
+    uplink = end.uplink
+    session = await uplink.connect(hello())
+    session_id = line_of(uplink)._session_id
+    await end.connection.publish(topics.down("agent"), b"", publication(session_id))
     await session.send_heartbeat(heartbeat())
     assert await next_order(session.orders()) == Ack(Ranges(), {}, 77)
     await uplink.close()

@@ -9,6 +9,7 @@ from dataclasses import replace
 import aiomqtt
 import pytest
 
+from faultline import mqtt, topics
 from faultline.mqtt import Access, BrokerError, NotAllowed, connected
 from faultline_collector.metrics import Metrics
 from faultline_collector.mqtt import broker as module
@@ -109,6 +110,34 @@ async def test_without_leave_to_claim_a_collector_works_as_ever(broker: Mosquitt
     async with running(access_of(broker)) as one:
         await eventually(lambda: not one.problem)
         await one.publish(DOWN, b"x")
+
+
+async def test_a_collector_that_may_not_hear_its_claim_says_so(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may say it: half of the line in the access list is missing."""
+    acl = broker.folder / "acl"
+    acl.write_text(
+        acl.read_text().replace("readwrite faultline/v1/collectors", "write faultline/v1/collectors")
+    )
+    broker.signal(signal.SIGHUP)
+    monkeypatch.setattr(mqtt, "TIMEOUT_S", 0.5)  # the reason for patching: a constant of time
+    async with running(access_of(broker)) as one:
+        await eventually(lambda: one.problem.endswith("no answer within 0.5 s"))
+
+
+async def test_what_comes_while_a_claim_is_made_is_handed_out(mosquitto: Mosquitto) -> None:
+    """It has waited at the broker for a collector that was away."""
+    heard: list[bytes] = []
+    at = topics.up_at("west-1", "faultline-collector")
+    hearing = Hearing((at,), at, lambda message: heard.append(bytes(message.payload)))
+    async with running(access_of(mosquitto), hearing) as broker:
+        await eventually(lambda: not broker.problem)
+    async with connected(access_of(mosquitto, "west-1"), 1) as agent:
+        for payload in (b"1", b"2", b"3"):
+            await agent.publish(at, payload)
+    async with running(access_of(mosquitto), hearing):
+        await eventually(lambda: heard == [b"1", b"2", b"3"])
 
 
 async def test_what_the_broker_forbids_is_raised_and_all_else_goes_on(mosquitto: Mosquitto) -> None:
