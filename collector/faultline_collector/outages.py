@@ -19,18 +19,23 @@ class Scope(StrEnum):
 
 
 class State(StrEnum):
-    """Where an outage is in its life; withdrawn: it was suspected and turned out to be nothing."""
+    """Where an outage is in its life.
+
+    Flapping: it has come back again and again, and stays open until it is quiet for long. Withdrawn: it was
+    suspected and turned out to be nothing.
+    """
 
     SUSPECTED = "suspected"
     CONFIRMED = "confirmed"
     RECOVERING = "recovering"
+    FLAPPING = "flapping"
     RESOLVED = "resolved"
     WITHDRAWN = "withdrawn"
 
     @property
     def is_open(self) -> bool:
         """Whether it is still going on."""
-        return self in (State.SUSPECTED, State.CONFIRMED, State.RECOVERING)
+        return self not in (State.RESOLVED, State.WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,8 @@ class Outage:
 
     def with_state(self, state: State, at_us: int) -> "Outage":
         """The same outage, moved to another state at `at_us`."""
-        confirmed = at_us if state is State.CONFIRMED and self.confirmed_us is None else self.confirmed_us
+        is_sure = state in (State.CONFIRMED, State.FLAPPING)
+        confirmed = at_us if is_sure and self.confirmed_us is None else self.confirmed_us
         resolved = None if state.is_open else at_us
         return replace(self, state=state, confirmed_us=confirmed, resolved_us=resolved, changed_us=at_us)
 

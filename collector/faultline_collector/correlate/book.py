@@ -5,21 +5,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from faultline_collector.correlate.causes import Cause
+from faultline_collector.correlate.causes import SPEAKS_NATS, Cause
 from faultline_collector.correlate.cells import ROUNDS, Cells
 from faultline_collector.correlate.channel import Channel
 from faultline_collector.correlate.describe import describe
 from faultline_collector.correlate.layout import Index, Layout
 from faultline_collector.correlate.life import (
-    CHANGE_TICKS,
+    CHANGE_INTERVALS,
     CONFIRM_NATS,
     CONTAINED,
     STALE_INTERVALS,
+    STEADY_US,
     SWITCH_TICKS,
     Live,
     carried,
     contained,
     moved,
+    persistence,
     recovery,
     reshaped,
     revive,
@@ -97,7 +99,8 @@ class Book:
         if same is not None:
             self._support(same, cause, rectangle, bad, lost, now_us)
             for child in inside:
-                self.absorb(child, same, now_us)
+                if child.outage.state is State.SUSPECTED or same.outage.state is not State.SUSPECTED:
+                    self.absorb(child, same, now_us)
         elif inside:
             heir = min(inside, key=lambda live: live.outage.detected_us)
             if self._reshape(heir, cause, rectangle, bad, lost, now_us):
@@ -116,7 +119,10 @@ class Book:
         recent = self._senses[cause.slow].recent
         near = recent.started_us >= now_us - cause.window_us
         bad[recent.cell[near]] = True
-        if cause.scope is Scope.AGENT:
+        if cause.scope is Scope.NETWORK:
+            by_agent = bad.reshape(self._layout.shape)
+            by_agent[cause.agents[cause.voices <= SPEAKS_NATS]] = False
+        if cause.subject.kind == "agent":
             for live in self.failing:
                 if live.outage.scope is not Scope.AGENT:
                     bad &= ~live.rectangle
@@ -128,13 +134,10 @@ class Book:
     def _open(self, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int) -> None:
         outage = self._described(cause, bad, lost, now_us)
         began_us = outage.onset_us
-        before = next(
-            (c for c in self._closed if c.key == cause.key and self._within_reopen(c, now_us)), None
-        )
+        before = next((c for c in self._closed if self._returns(c, cause, rectangle, bad, now_us)), None)
         if before is not None:
             self._closed.remove(before)
             outage = replace(reshaped(before.outage, outage, now_us, grow=False), state=State.SUSPECTED)
-            began_us = outage.onset_us if outage.confirmed_us is None else began_us
         live = Live(
             outage=outage,
             rectangle=rectangle,
@@ -144,9 +147,17 @@ class Book:
             supported_us=now_us,
             interval_us=int(self._layout.interval_us[cause.targets].max()),
             began_us=began_us,
+            returned_us=(*before.returned_us, now_us) if before is not None else (),
         )
         self.live.append(live)
         self.note(live)
+
+    def _returns(self, closed: Live, cause: Cause, rectangle: Mask, bad: Mask, now_us: int) -> bool:
+        """Whether a cause is the return of what has just ended: the same subject, mostly the same cells."""
+        same = closed.outage.subject == cause.subject and closed.slow == cause.slow
+        if not same or not self._within_reopen(closed, now_us):
+            return False
+        return max(contained(bad, closed.rectangle), contained(closed.bad, rectangle)) >= CONTAINED
 
     def _within_reopen(self, live: Live, now_us: int) -> bool:
         ended = live.outage.resolved_us or 0
@@ -183,9 +194,9 @@ class Book:
         if not suspected and live.changes >= 1:
             return False
         if live.proposal != cause.key:
-            live.proposal, live.proposed_ticks = cause.key, 0
+            live.proposal, live.proposed_ticks, live.proposed_us = cause.key, 0, now_us
         live.proposed_ticks += 1
-        if live.proposed_ticks < (SWITCH_TICKS if suspected else CHANGE_TICKS):
+        if live.proposed_ticks < SWITCH_TICKS or not (suspected or self._endures(live, cause, bad, now_us)):
             return False
         live.proposal, live.proposed_ticks = (), 0
         live.changes += not suspected
@@ -198,6 +209,19 @@ class Book:
         live.interval_us = int(self._layout.interval_us[cause.targets].max())
         self.note(live)
         return True
+
+    def _endures(self, live: Live, cause: Cause, bad: Mask, now_us: int) -> bool:
+        """Whether a confirmed outage may move to a cause: it has lasted, and so has what it adds."""
+        for_us = now_us - live.proposed_us
+        if for_us < max(self.hold_us, CHANGE_INTERVALS * live.interval_us):
+            return False
+        more = bad & ~live.rectangle
+        if not more.any():
+            return True
+        base = self._senses[cause.slow].base
+        lasting_us = for_us - self.hold_us
+        said = persistence(more, cause.rate, self._cells, base, self._layout, now_us, lasting_us)
+        return said >= CONFIRM_NATS
 
     # -- lives ---------------------------------------------------------------------------------------------
 
@@ -225,13 +249,14 @@ class Book:
         found = recovery(live, self._cells, self._senses[live.slow].base, self._layout, now_us, self.hold_us)
         state = live.outage.state
         if found.done(self._settings):
-            self._close(live, now_us)
+            if state is not State.FLAPPING or now_us - self._fed_us(live) >= STEADY_US:
+                self._close(live, now_us)
         elif state is State.SUSPECTED:
             stale_us = max(STALE_INTERVALS * live.interval_us, 10e6)
             if now_us - min(live.supported_us, self._fed_us(live)) > stale_us:
                 self._close(live, now_us)
             elif live.supported_us == now_us and found.persists >= CONFIRM_NATS:
-                self.move(live, State.CONFIRMED, now_us)
+                self.move(live, State.FLAPPING if live.flaps(now_us) else State.CONFIRMED, now_us)
         elif state is State.CONFIRMED and found.begun(self._settings):
             self.move(live, State.RECOVERING, now_us)
         elif state is State.RECOVERING and found.nats < 0:

@@ -47,7 +47,7 @@ class Detector:
         self._failing, self._slowness = self._senses
         self._clocks = Clocks(agents)
         self._paces = Paces(agents * targets)
-        self._silence = Silence(layout, settings)
+        self._silence = Silence(layout, settings, self._cells)
         self._waiting = Waiting(self._cells, self._silence.patience_us)
         self._intake = Intake(layout, self._cells, self._clocks, self._paces, settings.late_s * 1e6)
         self._book = Book(layout, settings, self._cells, self._senses)
@@ -203,7 +203,7 @@ class Detector:
         if due or hot.size:
             covering = [live for live in book.covering(slow=sense.slow) if not due or live not in mine]
             masked = np.logical_or.reduce([book.nothing, *(live.rectangle for live in covering)])
-            known = [live.key for live in mine]
+            known = {live.key: live.began_us for live in mine}
             found = sense.explainer.explain(recent, now_us, masked, known, None if due else hot)
             if hot.size:
                 sense.gate.settle(hot, found.worth, now_us)

@@ -54,10 +54,10 @@ class Block:
     fine: Floats
     layers: Floats
 
-    def ratio(self, columns: Index | slice = slice(None)) -> Floats:
+    def ratio(self, columns: Index | slice = slice(None), rows: Index | slice = slice(None)) -> Floats:
         """ln P(rounds | out) / P(rounds | fine) per agent over some targets: [agents, windows, rates]."""
-        value = (self.surprise[:, columns] + self.focus[:, columns]).sum(axis=1)
-        failed, fine = self.failed[:, columns].sum(axis=1), self.fine[:, columns].sum(axis=1)
+        value = (self.surprise[rows][:, columns] + self.focus[rows][:, columns]).sum(axis=1)
+        failed, fine = self.failed[rows][:, columns].sum(axis=1), self.fine[rows][:, columns].sum(axis=1)
         out: Floats = value[..., None] + failed[..., None] * LOG_FAIL + fine[..., None] * LOG_OK
         return out
 

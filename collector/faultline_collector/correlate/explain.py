@@ -1,23 +1,16 @@
 """The fewest causes that explain the failures: greedily the best one, then the best of what it leaves."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
+from faultline_collector.correlate.access import access_causes, access_groups
 from faultline_collector.correlate.baselines import Baselines
-from faultline_collector.correlate.causes import (
-    NETWORKS_OF_WIDE,
-    SPEAKS_NATS,
-    Cause,
-    Key,
-    access_causes,
-    access_groups,
-    provider_form,
-    service_forms,
-    wide_causes,
-)
+from faultline_collector.correlate.causes import NETWORKS_OF_WIDE, SPEAKS_NATS, Cause, Key
 from faultline_collector.correlate.cells import Cells
+from faultline_collector.correlate.cohorts import cohort_causes, failed_targets, members
 from faultline_collector.correlate.evidence import Block, weigh, windows_us
 from faultline_collector.correlate.groups import Groups
 from faultline_collector.correlate.layout import Floats, Index, Layout
@@ -25,6 +18,7 @@ from faultline_collector.correlate.nulls import bursts
 from faultline_collector.correlate.recent import Recent
 from faultline_collector.correlate.screen import Family, Screen
 from faultline_collector.correlate.settings import EngineSettings
+from faultline_collector.correlate.wide import provider_form, service_forms, wide_causes
 from faultline_collector.outages import Scope
 from faultline_collector.results import Mask
 
@@ -32,6 +26,12 @@ SLACK_NATS = 3.0
 """By how much a cause may be worth more than its family's bound."""
 KNOWN_NATS = 3.0
 """What a cause that is open already has ahead of others, so that scopes do not flutter."""
+OF_AGENTS_NATS = 3.0
+"""What a network must be worth beyond its agents, two of which are told already."""
+TOGETHER_US = 150_000_000
+"""Agents fell out together when their outages began within this, microseconds."""
+RIVAL_SHARE = 0.7
+"""How much of the best explanation another must explain to be tried in its place."""
 MOST_CAUSES = 8
 """Causes named in one tick."""
 
@@ -43,7 +43,7 @@ class Moment:
     now_us: int
     recent: Recent
     masked: Mask
-    known: frozenset[Key]
+    known: Mapping[Key, int]
     bursts: Floats
     news: Index | None
     weighed: dict[Family, list[Cause]] = field(default_factory=dict)
@@ -80,26 +80,50 @@ class Explainer:
         recent: Recent,
         now_us: int,
         masked: Mask,
-        known: Iterable[Key] = (),
+        known: Mapping[Key, int] | None = None,
         news: Index | None = None,
     ) -> Explanation:
         """Explains the failures that are not masked.
 
-        `known` ones are open already; with `news` only these groups are looked at.
+        `known` ones are open already, since when in microseconds; with `news` only these groups
+        are looked at.
         """
         bursts = np.zeros(self._layout.shape[0])
-        moment = Moment(now_us, recent, masked.copy(), frozenset(known), bursts, news)
+        moment = Moment(now_us, recent, masked.copy(), known or {}, bursts, news)
         chosen: list[Cause] = []
         lost: list[Cause] = []
         while len(chosen) < MOST_CAUSES:
             ranked = self._ranked(moment)
             if not ranked:
                 break
-            chosen.append(ranked[0])
-            lost.extend(c for c in ranked[1:] if c.key != ranked[0].key)
-            moment.masked[self.cells_of(ranked[0])] = True
-            self._forget(moment, ranked[0])
+            best = self._best(ranked, moment)
+            chosen.append(best)
+            lost.extend(c for c in ranked if c.key != best.key)
+            self._explained(moment, best)
         return Explanation(chosen, lost, moment.worth)
+
+    def _best(self, ranked: list[Cause], moment: Moment) -> Cause:
+        """The first, unless another kind of cause explains nearly as much and leaves less unexplained."""
+        best = ranked[0]
+        rivals = (c for c in ranked if c.family != best.family and c.rank >= RIVAL_SHARE * best.rank)
+        rival = next(rivals, None)
+        if rival is None:
+            return best
+        with_best, with_rival = (cause.rank + self._left(cause, moment) for cause in (best, rival))
+        return rival if with_rival > with_best else best
+
+    def _left(self, cause: Cause, moment: Moment) -> float:
+        """What the best cause explains of what another leaves, nats."""
+        after = replace(
+            moment, masked=moment.masked.copy(), bursts=moment.bursts.copy(), weighed=moment.weighed.copy()
+        )
+        self._explained(after, cause)
+        return max((c.rank for c in self._ranked(after)[:1]), default=0.0)
+
+    def _explained(self, moment: Moment, cause: Cause) -> None:
+        """Takes the cells of a cause for explained."""
+        moment.masked[self.cells_of(cause)] = True
+        self._forget(moment, cause)
 
     def _ranked(self, moment: Moment) -> list[Cause]:
         """The causes worth opening, best first; families that cannot beat the best are not weighed."""
@@ -141,6 +165,7 @@ class Explainer:
             "asn": ("network", [str(asn) for asn in layout.asns]),
             "region": ("region", layout.regions),
             "agent": ("agent", layout.agent_ids),
+            "cohort": ("cohort", [name for _, name in layout.cohorts]),
         }
         found = []
         for _, kind, name, _ in sorted(moment.known):
@@ -167,21 +192,35 @@ class Explainer:
                 return bool((layout.network[best.agents] == code).any())
             case "region":
                 return bool((layout.region[best.agents] == code).any())
+            case "cohort":
+                return True
             case _:
                 return bool((best.agents == code).any())
 
     def _cost(self, family: Family) -> float:
         return float(getattr(self._settings.costs, family[0]))
 
-    def threshold(self, cause: Cause, known: frozenset[Key]) -> float:
+    def threshold(self, cause: Cause, known: Mapping[Key, int]) -> float:
         """What a cause must score."""
         if cause.key in known:
             return 0.0
-        by_scope = {
-            Scope.NETWORK: self._settings.open_network_nats,
-            Scope.AGENT: self._settings.open_agent_nats,
-        }
-        return by_scope.get(cause.scope, self._settings.open_nats)
+        if cause.scope is Scope.NETWORK:
+            return self._network_threshold(cause, known)
+        return self._settings.open_agent_nats if cause.scope is Scope.AGENT else self._settings.open_nats
+
+    def _network_threshold(self, cause: Cause, known: Mapping[Key, int]) -> float:
+        """Agents that are out already, since the same time, need little more to be one network.
+
+        Those that fell out one by one are none.
+        """
+        names = {agent: ("agent", "agent", self._layout.agent_ids[agent], "") for agent in cause.agents}
+        begun = sorted(known[name] for name in names.values() if name in known)
+        if len(begun) < 2:
+            return self._settings.open_network_nats
+        if min(b - a for a, b in pairwise(begun)) <= TOGETHER_US:
+            return OF_AGENTS_NATS
+        new = [agent for agent in cause.agents[cause.voices > SPEAKS_NATS] if names[agent] not in known]
+        return self._settings.open_network_nats if new else np.inf
 
     def _rank(self, cause: Cause, moment: Moment) -> float:
         return cause.rank + (KNOWN_NATS if cause.key in moment.known else 0.0)
@@ -211,11 +250,19 @@ class Explainer:
 
     def _candidates(self, family: Family, moment: Moment) -> Iterable[Cause]:
         kind, code = family
-        return (
-            self._wide(kind, code, moment)
-            if kind in ("service", "provider")
-            else self._access(kind, code, moment)
-        )
+        if kind == "cohort":
+            return self._cohort(code, moment)
+        wide = kind in ("service", "provider")
+        return self._wide(kind, code, moment) if wide else self._access(kind, code, moment)
+
+    def _cohort(self, code: int, moment: Moment) -> Iterable[Cause]:
+        layout = self._layout
+        agents = members(layout, code)
+        targets = failed_targets(layout, moment.recent, agents, moment.masked)
+        if not targets.size:
+            return ()
+        block = self.block(agents, targets, moment.now_us, moment.masked)
+        return cohort_causes(layout, code, block, self._settings)
 
     def _wide(self, kind: str, code: int, moment: Moment) -> list[Cause]:
         layout, settings = self._layout, self._settings
@@ -233,5 +280,7 @@ class Explainer:
         layout = self._layout
         where = {"network": layout.network, "region": layout.region, "agent": self._every_agent}[kind]
         agents = np.flatnonzero(where == code)
-        block = self.block(agents, self._every_target, moment.now_us, moment.masked)
-        return access_causes(layout, block, access_groups(layout, agents, kind, code), self._settings)
+        groups = access_groups(layout, agents, kind, code)
+        for targets in (self._every_target, *layout.families_of(self._every_target)):
+            block = self.block(agents, targets, moment.now_us, moment.masked)
+            yield from access_causes(layout, block, groups, self._settings)

@@ -4,8 +4,8 @@ import numpy as np
 
 from faultline_collector.correlate.layout import Floats, Index, Layout
 
-KINDS = ("service", "provider", "agent", "network", "region", "place", "spot")
-"""place: a service in one region; spot: a network in one region."""
+KINDS = ("service", "provider", "agent", "network", "region", "place", "spot", "bundle", "release")
+"""place: a service in one region; spot: a network in one region; bundle, release: cohorts, the first none."""
 
 
 class Groups:
@@ -22,6 +22,8 @@ class Groups:
             "region": regions,
             "place": regions * services,
             "spot": len(layout.asns) * regions,
+            "bundle": len(layout.cohorts) + 1,
+            "release": len(layout.cohorts) + 1,
         }
         ends = np.cumsum([0, *(sizes[kind] for kind in KINDS)])
         self.size = int(ends[-1])
@@ -33,7 +35,17 @@ class Groups:
         none = np.zeros(layout.shape[0], np.intp)
         agents = np.arange(layout.shape[0])
         self._by_agent = np.stack(
-            (none, none, agents, layout.network, layout.region, layout.region * services, spot)
+            (
+                none,
+                none,
+                agents,
+                layout.network,
+                layout.region,
+                layout.region * services,
+                spot,
+                layout.bundle + 1,
+                layout.release + 1,
+            )
         )
         self._by_target = np.zeros((len(KINDS), layout.shape[1]), np.intp)
         self._by_target[0] = self._by_target[5] = layout.service

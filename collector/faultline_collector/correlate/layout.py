@@ -14,9 +14,19 @@ Index: TypeAlias = npt.NDArray[np.intp]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
+FAMILIES = (4, 6)
+"""IPv4 and IPv6."""
+COHORT_WORDS = {"ca_bundle": "Agents with the bundle of authorities {}", "version": "Agents of version {}"}
+LEAST_COHORT = 3
+"""Agents that a cohort must have."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """Agents are rows, targets are columns; every group is a code per row or per column, -1 for none.
+
+    `cohorts` are the bundles of authorities and the versions that some agents, but not all, have in common:
+    what kind, and which; `bundle` and `release` say by agent which of them is theirs.
 
     `in_region` and `in_network` say with ones which agents stand where: [groups, agents].
     """
@@ -35,6 +45,10 @@ class Layout:
     service: Index
     provider: Index
     component: tuple[str, ...]
+    family: Index
+    cohorts: tuple[tuple[str, str], ...]
+    bundle: Index
+    release: Index
     interval_us: Int64
     planned: Mask
     in_region: Floats
@@ -49,6 +63,11 @@ class Layout:
     def shape(self) -> tuple[int, int]:
         """How many agents and how many targets."""
         return len(self.agent_ids), len(self.target_ids)
+
+    def families_of(self, targets: Index) -> list[Index]:
+        """Where among these targets those of each family stand; nothing when only one is there."""
+        found = [np.flatnonzero(self.family[targets] == family) for family in FAMILIES]
+        return found if all(some.size for some in found) else []
 
     def targets_of_service(self, service: int) -> Index:
         """The columns of one service."""
@@ -69,6 +88,9 @@ def lay_out(fleet: Fleet) -> Layout:
     planned = np.array(
         [[not t.regions or a.region in t.regions for t in targets] for a in agents], bool
     ).reshape(len(agents), len(targets))
+    bundles = _cohorts("ca_bundle", [a.ca_bundle for a in agents])
+    cohorts = bundles + _cohorts("version", [a.version for a in agents])
+    codes = {cohort: code for code, cohort in enumerate(cohorts)}
     return Layout(
         fleet=fleet,
         agent_ids=tuple(a.id for a in agents),
@@ -84,11 +106,15 @@ def lay_out(fleet: Fleet) -> Layout:
         service=_codes([services.index(t.service) for t in targets]),
         provider=_codes([providers.index(t.provider) if t.provider else -1 for t in targets]),
         component=tuple(t.component for t in targets),
+        family=_codes([t.family for t in targets]),
+        cohorts=cohorts,
+        bundle=_codes([codes.get(("ca_bundle", a.ca_bundle), -1) for a in agents]),
+        release=_codes([codes.get(("version", a.version), -1) for a in agents]),
         interval_us=np.array([max(t.interval_s, 0.1) * 1e6 for t in targets], np.int64),
         planned=planned,
         in_region=_one_hot([regions.index(a.region) for a in agents], len(regions)),
         in_network=_one_hot([asns.index(a.asn) for a in agents], len(asns)),
-        names=_names(fleet),
+        names=_names(fleet) | {("cohort", word): COHORT_WORDS[kind].format(word) for kind, word in cohorts},
     )
 
 
@@ -102,6 +128,11 @@ def _names(fleet: Fleet) -> dict[tuple[str, str], str]:
         named = network.name not in ("", number)
         names["asn", str(network.asn)] = f"{network.name} ({number})" if named else number
     return names
+
+
+def _cohorts(kind: str, words: list[str]) -> tuple[tuple[str, str], ...]:
+    several = sorted({word for word in words if word and LEAST_COHORT <= words.count(word) < len(words)})
+    return tuple((kind, word) for word in several)
 
 
 def _sorted_set(words: Iterable[str]) -> tuple[str, ...]:

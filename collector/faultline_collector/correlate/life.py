@@ -18,13 +18,17 @@ from faultline_collector.results import Int64, Mask
 SWITCH_NATS = 3.0
 """What another explanation must be better by before a suspicion moves to it."""
 SWITCH_TICKS = 2
-CHANGE_TICKS = 5
-"""Ticks that a wider explanation must hold before a confirmed outage moves to it."""
+CHANGE_INTERVALS = 2
+"""How long another explanation must hold before a confirmed outage moves to it, in intervals."""
 CONTAINED = 0.7
 """Share of one cause's failing cells within another's that makes it a part of it."""
 CONFIRM_NATS = 3.0
 """What rounds begun after the hold must say for a suspicion to be confirmed."""
 STALE_INTERVALS = 2.0
+FLAPPING_RETURNS, FLAPPING_US = 3, 900_000_000
+"""How often an outage must have come back after its end within which time to be flapping."""
+STEADY_US = 300_000_000
+"""How long nothing must have failed for a flapping outage to be over."""
 FAILED_SAYS, FINE_SAYS = 5.0, 0.43
 """What one failure and one success say of an onset, nats: at a rate of a third."""
 MOST_ONE_SAYS = 3.0
@@ -54,6 +58,8 @@ class Live:
     changes: int = 0
     proposal: tuple[str, ...] = ()
     proposed_ticks: int = 0
+    proposed_us: int = 0
+    returned_us: tuple[int, ...] = ()
     absorbed: set[Key] = field(default_factory=set)
     silent: Index = field(default_factory=lambda: np.empty(0, np.intp))
 
@@ -70,8 +76,12 @@ class Live:
 
     def every_us(self, suspected: int, confirmed: int) -> int:
         """So many times in an interval, by whether it is confirmed; once a second at most; microseconds."""
-        per = confirmed if self.outage.state is State.CONFIRMED else suspected
+        per = confirmed if self.outage.state in (State.CONFIRMED, State.FLAPPING) else suspected
         return max(self.interval_us // per, 1_000_000)
+
+    def flaps(self, now_us: int) -> bool:
+        """Whether it has come back so often of late that it is likely to come back again."""
+        return sum(now_us - at_us <= FLAPPING_US for at_us in self.returned_us) >= FLAPPING_RETURNS
 
     @property
     def is_silence(self) -> bool:
@@ -123,10 +133,8 @@ def recovery(
     agents = np.unique(bad // layout.shape[1])
     targets = np.unique(bad % layout.shape[1])
     block = weigh(cells, base, agents, targets, now_us, ~live.bad)
-    rate = int(np.abs(RATES - live.rate).argmin())
-    ratio = block.surprise + block.focus + block.failed * LOG_FAIL[rate] + block.fine * LOG_OK[rate]
-    by_agent = np.minimum(ratio.sum(axis=1), MOST_ONE_SAYS)
-    persists = _persists(block, by_agent, now_us - live.began_us - hold_us)
+    by_agent = _said(block, live.rate)
+    persists = _lasting(block, by_agent, now_us - live.began_us - hold_us)
     windows = block.windows_us <= max(now_us - live.since_us, 0)
     if not windows.any():
         return Recovery(0.0, 0.0, 0, 1, persists)
@@ -139,8 +147,27 @@ def recovery(
     return Recovery(float(nats[at]), float(again[at]), int(seen[at]), min(3, agents.size), persists, clean)
 
 
-def _persists(block: Block, by_agent: Floats, lasting_us: int) -> float:
-    """What the rounds say that began after the hold, all together; nothing where fewer than two fail."""
+def persistence(
+    bad: Mask, rate: float, cells: Cells, base: Baselines, layout: Layout, now_us: int, lasting_us: int
+) -> float:
+    """How much the rounds of these flat cells begun in the last while say that they fail, nats."""
+    cell = np.flatnonzero(bad)
+    block = weigh(
+        cells, base, np.unique(cell // layout.shape[1]), np.unique(cell % layout.shape[1]), now_us, ~bad
+    )
+    return _lasting(block, _said(block, rate), lasting_us)
+
+
+def _said(block: Block, rate: float) -> Floats:
+    """What each agent says at this rate, bounded above: [agents, windows], nats."""
+    at = int(np.abs(RATES - rate).argmin())
+    ratio = block.surprise + block.focus + block.failed * LOG_FAIL[at] + block.fine * LOG_OK[at]
+    out: Floats = np.minimum(ratio.sum(axis=1), MOST_ONE_SAYS)
+    return out
+
+
+def _lasting(block: Block, by_agent: Floats, lasting_us: int) -> float:
+    """What the rounds of the last while say, all together; nothing where fewer than two agents fail."""
     lasting = int(np.searchsorted(block.windows_us, lasting_us, "right")) - 1
     if lasting < 0:
         return 0.0
@@ -206,6 +233,9 @@ def revive(layout: Layout, outage: Outage) -> Live:
         rows &= np.array([layout.asns[n] in outage.asns for n in layout.network], bool)
     if outage.subject.kind == "agent":
         rows = np.array([a == outage.subject.id for a in layout.agent_ids], bool)
+    if outage.subject.kind == "cohort":
+        names = [code for code, (_, name) in enumerate(layout.cohorts) if name == outage.subject.id]
+        rows &= np.isin(layout.bundle, names) | np.isin(layout.release, names)
     columns = np.array([t in outage.target_ids for t in layout.target_ids], bool)
     rectangle = (rows[:, None] & columns[None, :]).reshape(agents * targets)
     silent = np.flatnonzero(rows) if outage.layer == "silence" else np.empty(0, np.intp)

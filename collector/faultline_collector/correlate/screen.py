@@ -11,19 +11,24 @@ import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, WINDOWS, windows_us
-from faultline_collector.correlate.groups import Groups
+from faultline_collector.correlate.groups import KINDS, Groups
 from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.recent import Recent
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.results import Mask
 
 Family: TypeAlias = tuple[str, int]
-"""Causes that are weighed together: service, provider, network, region or agent, and its code."""
+"""Causes that are weighed together: service, provider, network, region, agent or cohort, and its code."""
 
 WORTH = {"service": 16.0, "provider": 17.0, "network": 18.0, "region": 18.0, "agent": 16.0}
 """What the scan must be worth; less than what the cheapest cause of the family must be worth in full."""
-BARS = WORTH | {"place": 12.0, "spot": 18.0}
-"""The same for the gate, which adds a service in one region and a network in one region."""
+BARS = WORTH | {"place": 12.0, "spot": 18.0, "bundle": 18.0, "release": 18.0}
+"""The same for the gate, which adds a service in one region, a network in one region, and cohorts."""
+COHORTS = ("bundle", "release")
+ACCESS = ("network", "region", "spot")
+"""Groups of agents, of which often only a part is hit."""
+UNHIT_NATS = -0.7
+"""Least that an agent of such a group says when only a part is hit, nats."""
 REGION_NATS = 3.0
 MOST_NATS = 60.0
 """Most that one agent can say at all, nats."""
@@ -44,9 +49,14 @@ class Screen:
         self._layout = layout
         self._groups = groups
         agents = layout.shape[0]
-        wide, access = settings.agent_cap(agents), settings.access_cap_nats
-        caps = {"service": wide, "provider": wide, "place": wide, "agent": MOST_NATS}
-        self._cap = groups.spread(caps | dict.fromkeys(("network", "region", "spot"), access))
+        caps = dict.fromkeys(("service", "provider", "place"), settings.agent_cap(agents))
+        caps |= dict.fromkeys(ACCESS + COHORTS, settings.access_cap_nats) | {"agent": MOST_NATS}
+        self._cap = groups.spread(caps)
+        self._is_access = groups.spread(dict.fromkeys(KINDS, 0.0) | dict.fromkeys(ACCESS, 1.0)) > 0
+        self._is_cohort = groups.spread(dict.fromkeys(KINDS, 0.0) | dict.fromkeys(COHORTS, 1.0)) > 0
+        firsts = np.arange(agents * layout.shape[1]).reshape(layout.shape)[:, :1].reshape(-1)
+        self._members = np.bincount(groups.of(firsts).reshape(-1), minlength=groups.size)
+        self._rate = (layout.planned / layout.interval_us).sum(axis=1)
         steps = layout.interval_us if layout.shape[1] else np.array([1_000_000])
         self._windows = windows_us(float(steps.min()), float(steps.max()))
 
@@ -85,6 +95,13 @@ class Screen:
                 for code in np.flatnonzero(said >= bar)
                 if code >= first
             ]
+        for kind in COHORTS:
+            said, fits = part(kind, worth), part(kind, fit)
+            found += [
+                (float(fits[code]), ("cohort", int(code) - 1))
+                for code in np.flatnonzero(said >= BARS[kind])
+                if code > 0
+            ]
         return found
 
     def _scan(
@@ -117,15 +134,20 @@ class Screen:
         summed = np.bincount(spots, weights=value[row], minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)
         ratio = summed[..., None] + count[..., None] * LOG_FAIL
         group = pairs // agents
+        access = self._is_access[group]
+        went_well = np.maximum(self._rate[pairs[access] % agents, None] * self._windows - count[access], 0)
+        ratio[access] = np.maximum(ratio[access] + went_well[..., None] * LOG_OK, UNHIT_NATS)
         if agents > 1:
             said = np.maximum(ratio - bursts[pairs % agents, None, None], np.minimum(ratio, 0.0))
         else:
             said = ratio
         said = np.minimum(said, self._cap[group, None, None])
-        ratio = np.minimum(ratio, MOST_NATS)
         starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
         found = group[starts]
         failed = np.add.reduceat(count, starts, axis=0)
         fine = np.maximum(self._groups.rate[found, None] * self._windows - failed, 0)[..., None] * LOG_OK
+        others = self._members[found] - np.diff(np.r_[starts, group.size])
+        fine = np.where(self._is_access[found, None, None], UNHIT_NATS * others[:, None, None], fine)
+        fine[self._is_cohort[found]] = 0.0
         worth[found] = (np.add.reduceat(said, starts, axis=0) + fine).max(axis=(1, 2))
         fit[found] = (np.add.reduceat(ratio, starts, axis=0) + fine).max(axis=(1, 2))

@@ -34,6 +34,12 @@ class Costs(Settings):
         default=12.5, description="a network in one region; nats"
     )
     agent: Annotated[float, Between(0, 100)] = Field(default=10.7, description="one agent; nats")
+    cohort: Annotated[float, Between(0, 100)] = Field(
+        default=14.0, description="agents with one bundle of authorities or one version; nats"
+    )
+    each_service: Annotated[float, Between(0, 100)] = Field(
+        default=1.0, description="added for each service that a cohort fails; nats"
+    )
     path: Annotated[float, Between(0, 100)] = Field(
         default=11.1, description="one agent and one service; nats"
     )

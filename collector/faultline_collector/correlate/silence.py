@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from faultline_collector.correlate.arrivals import SECOND_US, Arrivals
+from faultline_collector.correlate.cells import NEVER, Cells
 from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.life import outage_id
 from faultline_collector.correlate.settings import EngineSettings
@@ -16,9 +17,11 @@ from faultline_collector.outages import Outage, Scope, State, Subject
 from faultline_collector.results import Int64, Mask
 
 MOST_NATS = 10.0
-"""Most that one agent's silence says."""
+"""Most that one agent's silence says, nats: agents are lost by themselves for minutes now and then."""
+PAIR_NATS = 2.5
+"""Most that it says besides of two that were last heard at nearly the same time, nats."""
 PER_MISSING = 2.0
-"""What each expected and missing delivery says, nats."""
+"""What each planned and missing round says, nats."""
 HEARD = -4.0
 """What it says that an agent delivers."""
 LEAKS = np.array([0.97, 0.7, 0.4, 0.2])
@@ -43,13 +46,19 @@ class Dark:
 class Silence:
     """When each agent was last heard, and which groups have fallen silent."""
 
-    def __init__(self, layout: Layout, settings: EngineSettings) -> None:
+    def __init__(self, layout: Layout, settings: EngineSettings, cells: Cells) -> None:
         self._layout = layout
+        self._cells = cells
         self._settings = settings
         self.heard_us: Int64 = np.full(layout.shape[0], NEVER_HEARD, np.int64)
         rate = (layout.planned / (layout.interval_us / 1e6)).sum(axis=1)
         self._rate = np.clip(rate, 1e-6, 1.0)
         self._patience_us = np.maximum(settings.silence_floor_s, 4.0 / self._rate) * 1e6
+        rounds = np.ceil(
+            ((MOST_NATS + PAIR_NATS) / PER_MISSING + 1.0) / np.maximum(layout.planned.sum(axis=1), 1)
+        )
+        longest_us = float(layout.interval_us.max(initial=0))
+        self._grows_us = (rounds + 0.5) * longest_us + settings.silence_floor_s * 1e6
         self._well_us: Int64 = np.full(layout.shape[0], NEVER_HEARD, np.int64)
         self._unwell_us: Int64 = np.full(layout.shape[0], NEVER_HEARD, np.int64)
         self._unwell_since_us: Int64 = np.zeros(layout.shape[0], np.int64)
@@ -132,7 +141,7 @@ class Silence:
 
     def _mark(self, out: Mask, agent: int, since_us: int, until_us: int) -> None:
         """Marks the seconds in which one agent's silence grows, is long enough to be told alone, and ends."""
-        grows_us = (MOST_NATS / PER_MISSING + 2.0) / self._rate[agent] * 1e6
+        grows_us = self._grows_us[agent]
         lone_us = self._settings.lone_silence_s * 1e6
         patience_us = float(self._patience_us[agent])
         spans = ((patience_us, patience_us + grows_us), (lone_us, lone_us + 2e6))
@@ -160,13 +169,15 @@ class Silence:
     def judge(self, now_us: int) -> list[Dark]:
         """The dark groups that explain the silence best; the collector alone when it explains it best."""
         silent = self.silent(now_us) & (self.heard_us > self._forgotten_us)
+        missing = self._missing(np.flatnonzero(silent), now_us)
+        silent &= missing > 0
         unwell = self.unwell(now_us) & ~silent
         if not (silent | unwell).any():
             return []
         last = np.where(unwell, self._unwell_since_us, self.heard_us)
         newest = int(last[silent | unwell].max())
         together = (silent | unwell) & (last >= newest - TOGETHER_US)
-        value = self._value(now_us, together, silent, unwell)
+        value = self._value(missing, together, silent, unwell)
         cover = self._cover(value, together, last) if together.sum() > 1 else []
         everyone = self._everyone(value, together & silent, last)
         if everyone is not None and everyone.score > sum(d.score for d in cover):
@@ -195,11 +206,21 @@ class Silence:
             for row in np.flatnonzero(gone | unwell)
         ]
 
-    def _value(self, now_us: int, together: Mask, silent: Mask, unwell: Mask) -> Floats:
-        gap_us = now_us - self.heard_us
-        missing = (gap_us - self._patience_us) / 1e6 * self._rate + 1.0
-        said = np.minimum(PER_MISSING * missing, MOST_NATS)
-        said = np.where(unwell, MOST_NATS, said)
+    def _missing(self, agents: Index, now_us: int) -> Floats:
+        """How many rounds of each of these agents should have come by their schedule; 0 of all others."""
+        cells, out = self._cells, np.zeros(self._layout.shape[0])
+        if not agents.size or not cells.targets:
+            return out + 0.0
+        cell = (agents[:, None] * cells.targets + np.arange(cells.targets)).reshape(-1)
+        last, step = cells.last_us(cell), cells.interval_us[cell % cells.targets]
+        due_us = now_us - int(self._settings.silence_floor_s * 1e6)
+        rounds = np.where(last == NEVER, 0, np.maximum((due_us - last) // step, 0))
+        out[agents] = rounds.reshape(agents.size, -1).sum(axis=1)
+        return out
+
+    def _value(self, missing: Floats, together: Mask, silent: Mask, unwell: Mask) -> Floats:
+        most = MOST_NATS + PAIR_NATS
+        said = np.where(unwell, most, np.minimum(PER_MISSING * missing, most))
         known = np.where(silent | unwell | (self.heard_us == NEVER_HEARD), 0.0, HEARD)
         out: Floats = np.where(together, said, known)
         return out
@@ -242,13 +263,20 @@ class Silence:
         hit = rows[together[rows]]
         if hit.size < 2:
             return None
-        mixed = np.log1p(LEAKS * np.expm1(value[rows, None])).sum(axis=0)
+        most = MOST_NATS + (self._closeness(last[hit]) if hit.size == 2 else 0.0)
+        mixed = np.log1p(LEAKS * np.expm1(np.minimum(value[rows, None], most))).sum(axis=0)
         costs = self._settings.costs
         cost = costs.collector if scope is Scope.COLLECTOR else costs.region
         score = float(mixed.max()) - cost
         if score < self._settings.open_network_nats:
             return None
         return Dark(scope, subject, rows, hit, score, int(last[hit].min()))
+
+    @staticmethod
+    def _closeness(last: Int64) -> float:
+        """How much less likely by chance two agents fell silent so close to each other, nats."""
+        apart_us = max(int(last.max() - last.min()), SECOND_US)
+        return float(np.clip(np.log(TOGETHER_US / apart_us), 0.0, PAIR_NATS))
 
 
 def darkness(layout: Layout, dark: Dark, now_us: int) -> Outage:

@@ -55,16 +55,25 @@ def sentence(
             return f"{name} fails {_from_all(layout)} ({part(layout, cause, targets)}): {says}; {seen}."
         case Scope.REGIONAL:
             parts = part(layout, cause, targets)
-            return f"{name} fails in {names(regions)} ({parts}), not elsewhere: {says}; {seen}."
+            where, but = names(regions), "not elsewhere"
+            if cause.form == "through networks":
+                ways = sorted({layout.name("asn", str(layout.asns[layout.network[a]])) for a in failing})
+                where, but = f"{where} through {names(ways)}", "not through others"
+            return f"{name} fails in {where} ({parts}), {but}: {says}; {seen}."
         case Scope.PROVIDER:
             place = "everywhere" if cause.form.startswith("everywhere") else f"in {names(regions)}"
             services = sorted({layout.services[layout.service[t]] for t in cause.targets})
             return f"{count(len(services), 'service')} on {name} fail together {place}: {says}; {seen}."
         case Scope.NETWORK:
             kind = name if cause.subject.kind == "asn" else f"the access of {name}"
-            return f"Nearly all fails through {kind} in {names(regions)}: {says}; {seen}, others are fine."
+            all_of = f"Nearly all{over(layout, cause)}"
+            return f"{all_of} fails through {kind} in {names(regions)}: {says}; {seen}, others are fine."
+        case _ if cause.subject.kind == "cohort":
+            number = np.unique(layout.service[cause.targets]).size
+            return f"{name} fail on {count(number, 'service')} that others reach: {says}; {seen}."
         case _:
-            return f"Only {name} fails, on nearly all its targets: {says}; the trouble is its own."
+            its = f"nearly all its targets{over(layout, cause)}"
+            return f"Only {name} fails, on {its}: {says}; the trouble is its own."
 
 
 def _from_all(layout: Layout) -> str:
@@ -76,7 +85,15 @@ def _from_all(layout: Layout) -> str:
 def part(layout: Layout, cause: Cause, targets: Sequence[str]) -> str:
     """Which components are meant."""
     components = sorted({layout.component[layout.columns[t]] for t in targets})
-    return names(components)
+    return names(components) + over(layout, cause)
+
+
+def over(layout: Layout, cause: Cause) -> str:
+    """` over IPv6`, where only that is hit and the other family is probed too."""
+    services = np.isin(layout.service, layout.service[cause.targets])
+    families = np.unique(layout.family[cause.targets])
+    alone = families.size == 1 and len(layout.families_of(np.flatnonzero(services))) > 1
+    return f" over IPv{families[0]}" if alone else ""
 
 
 def evidence(

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-OPEN_STATES = ("suspected", "confirmed", "recovering")
+OPEN_STATES = ("suspected", "confirmed", "recovering", "flapping")
 _POLL_S = 0.25
 _TIMEOUT_S = 5.0
 

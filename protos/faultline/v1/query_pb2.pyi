@@ -47,7 +47,7 @@ class Outage(_message.Message):
     id: _builtins.str
     """Stable id."""
     state: _builtins.str
-    """suspected, confirmed, recovering, resolved or withdrawn."""
+    """suspected, confirmed, recovering, flapping, resolved or withdrawn."""
     scope: _builtins.str
     """global, regional, network, provider, agent or collector."""
     subject_kind: _builtins.str

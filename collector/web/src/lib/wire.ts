@@ -2,7 +2,7 @@
 
 export type Health = 'ok' | 'suspected' | 'degraded' | 'down' | 'unknown';
 export type Scope = 'global' | 'regional' | 'network' | 'provider' | 'agent' | 'collector';
-export type LifeState = 'suspected' | 'confirmed' | 'recovering' | 'resolved' | 'withdrawn';
+export type LifeState = 'suspected' | 'confirmed' | 'recovering' | 'flapping' | 'resolved' | 'withdrawn';
 
 export interface Region {
   id: string;

@@ -1,0 +1,54 @@
+"""An outage that comes back again and again is one outage, which flaps and stays open."""
+
+from faultline.outcomes import Outcome
+from faultline_collector.fleet import Agent, Target
+from faultline_collector.outages import State
+from tests.collector.correlate.worlds import World, lab_fleet
+
+WARM_S = 40.0
+
+
+def broken(agent: Agent, target: Target, at: float) -> Outcome | None:
+    """One service fails everywhere."""
+    return Outcome.HTTP if target.service == "s02" else None
+
+
+def flap(world: World, times: int) -> World:
+    """Out for forty seconds and back for a minute, again and again."""
+    for _ in range(times):
+        world.run(40, broken).run(60)
+    return world
+
+
+def test_what_returns_once_is_the_same_outage() -> None:
+    """It is over in between, and confirmed again under its own id; that is not flapping yet."""
+    world = flap(World(lab_fleet(), noise=0.0).run(WARM_S), 1)
+    (first,) = world.last.values()
+    assert first.state is State.RESOLVED
+    world.run(40, broken)
+    (again,) = world.last.values()
+    assert (again.id, again.state, again.detected_us) == (first.id, State.CONFIRMED, first.detected_us)
+
+
+def test_what_returns_again_and_again_flaps_and_stays_open() -> None:
+    """When it is back for the third time it is flapping: a minute of quiet does not end it, five do."""
+    world = flap(World(lab_fleet(), noise=0.0).run(WARM_S), 4)
+    (outage,) = world.open()
+    assert outage.state is State.FLAPPING
+    flap(world, 1)
+    assert [o.id for o in world.last.values()] == [outage.id]
+    world.run(300)
+    assert world.open() == []
+    assert world.states() == {State.RESOLVED}
+
+
+def test_one_that_was_only_suspected_thrice_is_confirmed_as_flapping() -> None:
+    """A service that fails for moments, and then for long, has a time of confirmation too."""
+    world = World(lab_fleet(), noise=0.0).run(WARM_S)
+    for _ in range(3):
+        world.run(5, broken).run(40)
+    assert world.states() == {State.WITHDRAWN}
+    world.run(40, broken)
+    (outage,) = world.open()
+    assert outage.state is State.FLAPPING
+    assert outage.confirmed_us is not None
