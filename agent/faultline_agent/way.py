@@ -1,9 +1,10 @@
 """What an uplink is opened with: where to, as whom, how protected."""
 
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from faultline.hosts import is_loopback
 
 DEFAULT_PORT = 7443
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -26,12 +27,7 @@ class Address:
     @property
     def is_loopback(self) -> bool:
         """Whether it cannot leave this machine."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address
 
 from faultline.columns import MAX_ID_LENGTH
 from faultline.durations import format_duration, parse_duration
+from faultline.hosts import is_loopback
 from faultline.problems import path_text
 from faultline_collector import stores
 from faultline_collector.notify.checks import notify_problems
@@ -75,14 +75,6 @@ def id_problem(text: str) -> str:
     if len(text) > MAX_ID_LENGTH:
         return f"an id of {len(text)} characters is longer than {MAX_ID_LENGTH}"
     return "" if ID_FORM.fullmatch(text) else f"{text!r} {ID_SENTENCE}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the host."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def split_address(address: str) -> tuple[str, int]:

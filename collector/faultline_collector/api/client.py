@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from ipaddress import ip_address
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 import httpx
+
+from faultline.hosts import is_loopback
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _STREAM_TIMEOUT = httpx.Timeout(45.0, connect=5.0)
@@ -126,11 +127,3 @@ def _host(url: str) -> str:
         if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
             return parts.hostname
     raise Unanswered(f"{url!r} is not a URL like http://127.0.0.1:8080", permanent=True)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine; what is asked of it needs no proxy."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

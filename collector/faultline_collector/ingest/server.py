@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
@@ -15,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from faultline.columns import MAX_MESSAGE_BYTES
+from faultline.hosts import is_loopback
 from faultline.v1 import enrolment_pb2, enrolment_pb2_grpc, query_pb2, session_pb2, session_pb2_grpc
 from faultline_collector.ingest.identity import Tokens
 from faultline_collector.ingest.reception import Reception, Refused
@@ -159,7 +159,7 @@ class Server:
 
     async def start(self, address: str, tls: TlsFiles | None, *, plaintext_beyond_loopback: bool) -> str:
         """Listens on host:port and gives the address with the real port; raises CannotListen."""
-        if tls is None and not plaintext_beyond_loopback and not is_loopback(address):
+        if tls is None and not plaintext_beyond_loopback and not is_loopback(address.rpartition(":")[0]):
             raise CannotListen(
                 f"{address} can be reached from beyond this machine and has no TLS: "
                 "set listen.tls, or listen.plaintext_beyond_loopback to true"
@@ -209,17 +209,6 @@ def credentials(tls: TlsFiles) -> grpc.ServerCredentials:
 
 def _no_passphrase() -> str:
     raise ValueError("the key must not need a passphrase")
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach host:port."""
-    host = address.rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _read(path: Path) -> bytes:

@@ -1,6 +1,5 @@
 """How the configuration names a broker."""
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from faultline.config import BadConfig, Settings
+from faultline.hosts import is_loopback
 from faultline.mqtt import Access
 from faultline.topics import is_level
 
@@ -70,7 +70,11 @@ class BrokerSettings(Settings):
     @model_validator(mode="after")
     def _plaintext_stays(self) -> "BrokerSettings":
         parts = urlsplit(self.url)
-        if parts.scheme == "mqtt" and not self.plaintext_beyond_loopback and not _is_loopback(parts.hostname):
+        if (
+            parts.scheme == "mqtt"
+            and not self.plaintext_beyond_loopback
+            and not is_loopback(parts.hostname or "")
+        ):
             raise ValueError(
                 f"url: {self.url!r} would carry password and results unencrypted beyond this machine; "
                 "use mqtts:// or set plaintext_beyond_loopback: true"
@@ -101,10 +105,3 @@ def _password(path: Path | None) -> str:
         raise BadConfig("broker", [f"password_file: {path} cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise BadConfig("broker", [f"password_file: {path} does not hold a password"]) from error
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ip_address(host or "").is_loopback
-    except ValueError:
-        return False

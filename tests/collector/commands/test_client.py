@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from faultline_collector.api.client import Client, Unanswered, is_loopback
+from faultline_collector.api.client import Client, Unanswered
 from tests.collector.api.serving import PATIENCE_S, Served, serving
 from tests.collector.api.worlds import NOW_US, SECOND_US, make_world, outage
 
@@ -101,12 +101,3 @@ def test_silence_ends_at_the_deadline() -> None:
         pytest.raises(Unanswered, match="did not answer in time"),
     ):
         client.get("state")
-
-
-@pytest.mark.parametrize(
-    ("host", "said"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("10.0.0.1", False), ("a", False)],
-)
-def test_this_machine_needs_no_proxy(host: str, said: bool) -> None:
-    """Whatever the environment says of proxies."""
-    assert is_loopback(host) is said

@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from faultline.v1 import enrolment_pb2, enrolment_pb2_grpc
 from faultline_collector.ingest.identity import Tokens
 from faultline_collector.ingest.reception import Reception
-from faultline_collector.ingest.server import AgentsServicer, CannotListen, Server, is_loopback
+from faultline_collector.ingest.server import AgentsServicer, CannotListen, Server
 from tests.collector.ingest.serving import TOKENS, Registry, Served
 from tests.collector.ingest.worlds import Rig
 
@@ -68,15 +68,6 @@ async def test_plaintext_stays_on_this_machine(server: Server, address: str) -> 
 async def test_a_flag_lets_plaintext_out(server: Server) -> None:
     """Whoever asks for it gets plaintext beyond loopback."""
     assert (await server.start("0.0.0.0:0", None, plaintext_beyond_loopback=True)).startswith("0.0.0.0:")
-
-
-@pytest.mark.parametrize(
-    ("address", "local"),
-    [("127.8.8.8:1", True), ("localhost:1", True), ("[::1]:1", True), ("10.0.0.1:1", False), ("x:1", False)],
-)
-def test_loopback_is_told_from_the_rest(address: str, local: bool) -> None:
-    """Only what no other machine can reach is loopback."""
-    assert is_loopback(address) is local
 
 
 async def test_a_taken_port_is_a_sentence(served: Served, server: Server) -> None:

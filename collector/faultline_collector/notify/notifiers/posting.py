@@ -4,11 +4,11 @@ import time
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import httpx
 
+from faultline.hosts import is_loopback
 from faultline_collector.notify.fate import NotDelivered
 
 _NEVER = frozenset({400, 413, 422})
@@ -29,16 +29,9 @@ def url_problem(url: str) -> str:
         return "a URL with a user or password in it is refused: secrets come from a file or the environment"
     if parts.scheme not in ("http", "https") or not host:
         return f"{url!r} is not a URL like https://host/path"
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         return f"{url!r} would travel in plaintext: it must be https, or http to this machine"
     return ""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Poster:

@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from influxdb_client.service.write_service import WriteService
 from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as NoAnswer
 
+from faultline.hosts import is_loopback
 from faultline_collector.stores.influxdb.address import Address
 from faultline_collector.stores.influxdb.answers import TAKEN, Answer, Kind, answer_of
 from faultline_collector.stores.store import StoreError
@@ -51,7 +51,7 @@ class Server:
         self._authorities = authorities
         self._write_timeout = _milliseconds(write_deadline_s)
         self._query_timeout = _milliseconds(query_deadline_s)
-        self._far = not _is_near(address.host)
+        self._far = not is_loopback(address.host)
         self._client = self._connect()
 
     def write(self, bucket: str, body: bytes) -> Answer:
@@ -153,10 +153,3 @@ def _why(error: Exception) -> str:
 def _compressed(body: bytes) -> bytes:
     packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
     return packer.compress(body) + packer.flush()
-
-
-def _is_near(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
