@@ -20,7 +20,7 @@ def test_what_fails_again_is_not_confirmed_by_what_failed_before() -> None:
 
 
 def test_every_return_of_an_outage_ends() -> None:
-    """However often a service fails, and for whom: soon after it works again nothing is open but what flaps."""
+    """However often a service fails, and for whom: soon after it works only what flaps is open."""
     world = World(lab_fleet()).run(40)
     extents: tuple[tuple[str, ...], ...] = (
         (),
