@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -123,17 +124,17 @@ def fill(store: Store, number: int, first: int = 0) -> None:
 
 def write_cells(server: Server, number: int) -> int:
     """Writes the cells of the days before `RAW_FROM_US`; gives how many results they count."""
-    old, per_day = number * (30 - RAW_DAYS) // 30, number // 30
-    roles = roles_of(FLEET, tuple(ALL))
-    for at in range(0, old, per_day):
-        results, _ = batch(at, min(per_day, old - at), number)
+    apart_us, roles = 30 * DAY_US // number, roles_of(FLEET, tuple(ALL))
+    begins = [-(-day * DAY_US // apart_us) for day in range(30 - RAW_DAYS + 1)]
+    for at, until in pairwise(begins):
+        results, _ = batch(at, until - at, number)
         own = with_roles(placed(results, places_of(FLEET)), roles)
         for width_us in WIDTHS_US:
             lines = cell_lines(fold(own, width_us), Mark("bench", 0)).splitlines(keepends=True)
             for first in range(0, len(lines), MOST_LINES):
                 answer = server.write(server.address.rollups, b"".join(lines[first : first + MOST_LINES]))
                 assert answer.kind is Kind.TAKEN, answer
-    return old
+    return begins[-1]
 
 
 def measured(store: Store, name: str) -> Iterator[Row]:
@@ -166,7 +167,8 @@ def _read_all(store: Store, query: ResultQuery) -> int:
 def _complete(store: Store, number: int) -> None:
     """A figure of a store that has not all of it is none."""
     found = store.summary(SUMMARIES["availability by service and region, 30d"])
-    assert found.outcomes.sum() == number, f"{found.outcomes.sum()} of {number} results"
+    counted = found.outcomes.sum()
+    assert counted == number, f"{counted} of {number} results"
 
 
 @contextmanager

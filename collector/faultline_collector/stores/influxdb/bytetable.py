@@ -4,6 +4,7 @@ Formatting row by row in Python takes twice as long and holds the interpreter; n
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,11 +17,22 @@ _STEP = 10_000
 _STEP_DIGITS = 4
 
 
-def texts(words: Sequence[bytes], codes: npt.NDArray[np.integer]) -> Bytes:
+@dataclass(frozen=True, slots=True, eq=False)
+class Texts:
+    """A column in which few words are repeated: each once, and beside it which one each row has."""
+
+    words: Bytes
+    codes: npt.NDArray[np.integer]
+
+    def rows(self, some: npt.NDArray[np.intp]) -> Bytes:
+        """The words of some rows."""
+        return self.words.take(self.codes.take(some), axis=0)
+
+
+def texts(words: Sequence[bytes], codes: npt.NDArray[np.integer]) -> Texts:
     """The word of each code."""
-    width = max(map(len, words), default=0)
-    padded = b"".join(word.ljust(width, b"\0") for word in words)
-    return np.frombuffer(padded, np.uint8).reshape(len(words), width).take(codes, axis=0)
+    padded = np.array(words, np.bytes_)
+    return Texts(padded.view(np.uint8).reshape(len(words), padded.itemsize), codes)
 
 
 def decimals(numbers: npt.NDArray[np.integer]) -> Bytes:
@@ -43,9 +55,7 @@ def lines(columns: Sequence[Bytes | bytes]) -> bytes:
         if not isinstance(column, bytes):
             page[:, at : at + width] = column
         at += width
-    flat = page.ravel()
-    text: bytes = flat[flat != 0].tobytes()
-    return text
+    return page.tobytes().translate(None, b"\0")
 
 
 def _digits(numbers: npt.NDArray[np.integer]) -> Bytes:

@@ -5,6 +5,8 @@ https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,7 @@ import numpy.typing as npt
 from faultline.columns import NOT_REACHED
 from faultline.outcomes import Outcome
 from faultline_collector.results import Int64, ResultBatch
-from faultline_collector.stores.influxdb.bytetable import Bytes, decimals, lines, texts
+from faultline_collector.stores.influxdb.bytetable import Bytes, Texts, decimals, lines, texts
 from faultline_collector.stores.influxdb.roles import Role
 from faultline_collector.stores.places import PlacedResults
 from faultline_collector.stores.rollups import code_of
@@ -33,11 +35,12 @@ RECORD_NUMBERS = (
 NANOSECONDS = 1000
 """A microsecond has so many; the sequence says which of them is a result's."""
 
+_KNOWN_TAGS = 2**16
 _ROWS = 2048
 """So many lines at once stay within the cache of a processor."""
 
+_FEW = RECORD_NUMBERS[3:]
 _SPARSE = ("attempt", "flags", "status")
-_OUTCOMES = [b"", *(b' outcome="%s",' % outcome.word.encode() for outcome in Outcome)]
 _FIELD = [b'%s="' % field.encode() for field in (RECORD, BACKLOG)]
 _TAG = re.compile("[,= ]")
 _UNPLAIN = re.compile("[\\\\\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -47,12 +50,22 @@ def result_lines(placed: PlacedResults, roles: Sequence[Role]) -> Iterator[bytes
     """Lines of all results, in pieces; `roles` stand beside the targets. Raises StoreError for a bad id."""
     if not len(placed):
         return
-    tags = _tags(placed, roles)
-    for rows, timings in _patterns(placed.results):
+    results = placed.results
+    begin, sort, late = _tags(placed, roles), _sorts(results), _late(results)
+    detail = _details(results)
+    for rows, timings, told in _patterns(results):
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
-            begin = [texts(words, codes[part]) for words, codes in tags]
-            yield _page(placed.results.select(part), begin, timings)
+            page = results.select(part)
+            measured = [decimals(page.timings_us[name]) for name in timings]
+            columns: list[Bytes | bytes] = [MEASUREMENT.encode(), *(tag.rows(part) for tag in begin)]
+            columns.append(sort.fields.rows(part))
+            for name, digits in zip(timings, measured, strict=True):
+                columns += [b"%s_us=" % name.encode(), digits, b"i,"]
+            columns += [detail.fields.rows(part)] if told else []
+            columns += [late.rows(part), *_record(page, sort.record.rows(part), timings, measured)]
+            columns += [detail.record.rows(part)] if told else []
+            yield lines([*columns, b'" ', decimals(times_ns(page))])
 
 
 def times_ns(results: ResultBatch) -> Int64:
@@ -65,6 +78,7 @@ def tagged(measurement: str, tags: Mapping[str, str]) -> bytes:
     return measurement.encode() + b"".join(tag_text(name, value) for name, value in sorted(tags.items()))
 
 
+@lru_cache(_KNOWN_TAGS)
 def tag_text(name: str, value: str) -> bytes:
     """A tag as it stands in a line, nothing without a value; raises StoreError when it cannot."""
     if value.endswith("\\") or not (value.isprintable()):
@@ -91,64 +105,70 @@ def _quotable(text: str) -> bytes:
     return text.replace("\\", "\\\\").replace('"', '\\"').encode()
 
 
-def _patterns(results: ResultBatch) -> Iterator[tuple[npt.NDArray[np.intp], tuple[str, ...]]]:
-    """Rows with the same timings, and with or without a detail; and which timings those are."""
+class _Both(NamedTuple):
+    """The same twice: as fields of their own, and as a part of the record."""
+
+    fields: Texts
+    record: Texts
+
+
+def _patterns(results: ResultBatch) -> Iterator[tuple[npt.NDArray[np.intp], tuple[str, ...], bool]]:
+    """Rows with the same timings, and with or without a detail; which timings those are, and if with one."""
     names = tuple(sorted(results.timings_us))
     mask = (results.detail >= 0).astype(np.int64) if len(results.detail) else np.zeros(len(results), np.int64)
     for bit, name in enumerate(names, start=1):
         mask |= (results.timings_us[name] != NOT_REACHED).astype(np.int64) << bit
     for pattern in np.unique(mask):
         reached = tuple(name for bit, name in enumerate(names, start=1) if pattern >> bit & 1)
-        yield np.flatnonzero(mask == pattern), reached
+        yield np.flatnonzero(mask == pattern), reached, bool(pattern & 1)
 
 
-def _page(results: ResultBatch, begin: list[Bytes], timings: Sequence[str]) -> bytes:
-    measured = [decimals(results.timings_us[name]) for name in timings]
-    columns: list[Bytes | bytes] = [MEASUREMENT.encode(), *begin, texts(_OUTCOMES, results.outcome)]
-    for name in _SPARSE:
-        columns += _sparse(name.encode(), getattr(results, name))
-    for name, digits in zip(timings, measured, strict=True):
-        columns += [b"%s_us=" % name.encode(), digits, b"i,"]
-    details = results.details if len(results.detail) and results.detail[0] >= 0 else ()
-    if details:
-        columns.append(texts([b"detail=%s," % quoted(plain(detail)) for detail in details], results.detail))
-    columns += _record(results, timings, measured, details)
-    return lines([*columns, b'" ', decimals(times_ns(results))])
+def _sorts(results: ResultBatch) -> _Both:
+    """What few results differ in: one text for each combination of all these columns that occurs."""
+    columns = [getattr(results, name) for name in _FEW]
+    _, first, codes = np.unique(code_of(columns), return_index=True, return_inverse=True)
+    sorts = [
+        dict(zip(_FEW, row, strict=True)) for row in zip(*(c[first].tolist() for c in columns), strict=True)
+    ]
+    fields = [
+        b' outcome="%s",' % Outcome(sort["outcome"]).word.encode()
+        + b"".join(b"%s=%di," % (name.encode(), sort[name]) for name in _SPARSE if sort[name])
+        for sort in sorts
+    ]
+    record = [" ".join(str(sort[name]) for name in _FEW).encode() for sort in sorts]
+    return _Both(texts(fields, codes), texts(record, codes))
+
+
+def _details(results: ResultBatch) -> _Both:
+    """Details, for those rows that have one."""
+    found = [plain(detail) for detail in results.details]
+    return _Both(
+        texts([b"detail=%s," % quoted(text) for text in found], results.detail),
+        texts([_quotable(text) for text in found], results.detail),
+    )
+
+
+def _late(results: ResultBatch) -> Texts:
+    """The field of the record: which, by whether a result came in time."""
+    late = results.received_us - results.judged_us
+    return texts(_FIELD, ((late < IN_TIME_US[0]) | (late > IN_TIME_US[1])).astype(np.intp))
 
 
 def _record(
-    results: ResultBatch, timings: Sequence[str], measured: Sequence[Bytes], details: Sequence[str]
+    results: ResultBatch, sort: Bytes, timings: Sequence[str], measured: Sequence[Bytes]
 ) -> list[Bytes | bytes]:
-    """The field with the whole result as text, but for the quote at its end."""
-    late = results.received_us - results.judged_us
-    in_time = (late >= IN_TIME_US[0]) & (late <= IN_TIME_US[1])
-    columns: list[Bytes | bytes] = [
-        texts(_FIELD, (~in_time).astype(np.intp)),
-        decimals(results.sequence),
-        b";",
-    ]
-    for digits in (*(decimals(getattr(results, name)) for name in RECORD_NUMBERS), *measured):
-        columns += [digits, b" "]
-    columns[-1] = b";%s;" % " ".join(timings).encode()
-    if details:
-        columns.append(texts([_quotable(plain(detail)) for detail in details], results.detail))
-    return columns
+    """The whole result as text, but for what stands before and behind it in its field."""
+    columns: list[Bytes | bytes] = [decimals(results.sequence), b";"]
+    for name in RECORD_NUMBERS[: -len(_FEW)]:
+        columns += [decimals(getattr(results, name)), b" "]
+    columns.append(sort)
+    for digits in measured:
+        columns += [b" ", digits]
+    return [*columns, b";%s;" % " ".join(timings).encode()]
 
 
-def _sparse(name: bytes, column: npt.NDArray[np.integer]) -> list[Bytes | bytes]:
-    """A whole number as a field, nothing where it is 0."""
-    present = column != 0
-    if present.all():
-        return [name + b"=", decimals(column), b"i,"]
-    if not present.any():
-        return []
-    words = np.unique(column)
-    fields = [b"%s=%di," % (name, word) if word else b"" for word in words.tolist()]
-    return [texts(fields, np.searchsorted(words, column))]
-
-
-def _tags(placed: PlacedResults, roles: Sequence[Role]) -> list[tuple[list[bytes], npt.NDArray[np.integer]]]:
-    """For each tag, in order of its name: its texts, name and all, and which one each result has."""
+def _tags(placed: PlacedResults, roles: Sequence[Role]) -> list[Texts]:
+    """For each tag, in order of its name: its texts, name and all."""
     results, twins = placed.results, _twins(placed.results)
     words: dict[str, tuple[Iterable[str | int], npt.NDArray[np.integer]]] = {
         "agent": ((source.agent_id for source in results.sources), results.source),
@@ -162,7 +182,12 @@ def _tags(placed: PlacedResults, roles: Sequence[Role]) -> list[tuple[list[bytes
         "target": (results.target_ids, results.target),
         "twin": (range(int(twins.max()) + 1), twins),
     }
-    return [([tag_text(name, str(word or "")) for word in of], codes) for name, (of, codes) in words.items()]
+    return [_tag(name, list(of), codes) for name, (of, codes) in words.items()]
+
+
+def _tag(name: str, words: Sequence[str | int], codes: npt.NDArray[np.integer]) -> Texts:
+    found = {word: tag_text(name, str(word or "")) for word in set(words)}
+    return texts([found[word] for word in words], codes)
 
 
 def _twins(results: ResultBatch) -> Int64:
