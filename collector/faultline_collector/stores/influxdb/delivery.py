@@ -1,6 +1,6 @@
 """Lines to InfluxDB until every one is stored or known to be refused for good."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from faultline_collector.stores.influxdb.answers import Answer, Kind, reason_of
 from faultline_collector.stores.influxdb.deadletters import DeadLetters
@@ -33,6 +33,19 @@ class Delivery:
         self._letters = letters
         self._most_lines = most_lines
         self._tries = MOST_TRIES
+
+    def send_all(self, pieces: Iterable[bytes]) -> None:
+        """As `send`, pieces together as far as they fit: to cut a body takes as long as to format it."""
+        held: list[bytes] = []
+        lines = 0
+        for piece in pieces:
+            own = piece.count(b"\n")
+            if held and lines + own > self._most_lines:
+                self.send(b"".join(held))
+                held, lines = [], 0
+            held.append(piece)
+            lines += own
+        self.send(b"".join(held))
 
     def send(self, body: bytes) -> None:
         """Raises NotDelivered when any of it has to be sent again; it is safe to send all of it again."""

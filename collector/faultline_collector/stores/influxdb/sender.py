@@ -1,7 +1,7 @@
 """From the outbox to InfluxDB: a few threads, one request each at a time."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from threading import Event, Lock, Thread
@@ -108,8 +108,7 @@ class Sender:
         """Settles the items, or gives them back and rests; a bug must not end the thread unseen."""
         try:
             entries = [entry for item in items if (entry := self._outbox.read(item)) is not None]
-            body = b"".join(lines_of(entries))
-            Delivery(self._write, self._letters, self._most_lines).send(body)
+            Delivery(self._write, self._letters, self._most_lines).send_all(lines_of(entries))
         except NotDelivered as error:
             self._outbox.release(items)
             self._rest(error.answer)
@@ -118,8 +117,8 @@ class Sender:
             self._rest(Answer(Kind.LATER, f"cannot be sent to: {type(error).__name__}: {error}"))
             _log.exception("entries of the outbox cannot be sent")
         else:
-            self._outbox.settle(items)
             self._recover()
+            self._outbox.settle(items)
 
     def _write(self, body: bytes) -> Answer:
         return self._server.write(self._server.address.bucket, body)
@@ -150,10 +149,8 @@ _MOST_WAIT_S = 300.0
 _FEWEST_LINES = 500
 
 
-def lines_of(entries: Sequence[Entry]) -> list[bytes]:
-    """Everything that is to be written of these entries, as lines."""
-    found: list[bytes] = []
+def lines_of(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """Everything that is to be written of these entries, as lines, in pieces."""
     for entry in entries:
-        found += result_lines(entry.placed, entry.roles)
-        found.append(entry.lines)
-    return found
+        yield from result_lines(entry.placed, entry.roles)
+        yield entry.lines

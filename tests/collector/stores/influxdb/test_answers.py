@@ -37,6 +37,29 @@ def test_a_wrong_token_is_a_state_that_loses_nothing(
     assert len(found(store)) == 2
 
 
+def test_a_token_that_may_only_read_is_a_state_that_loses_nothing(
+    opens: Opens, influxdb: Organisation, url: str, tmp_path: Path
+) -> None:
+    """InfluxDB answers 403; a token that may write is taken up, and everything goes there."""
+    store = opens()
+    (tmp_path / "token").write_text(token_for(influxdb, url, "read"))
+    store._server.renew()
+    put(store, [Row(1)])
+    until(lambda: "does not let the token write (403" in store.standing().problem)
+    (tmp_path / "token").write_text(influxdb.token)
+    until(lambda: drained(store))
+    assert found(store) == [Row(1)]
+
+
+def token_for(place: Organisation, url: str, action: str) -> str:
+    """A token that may do one thing with the bucket of a store, and nothing else."""
+    with api(place) as client:
+        bucket = client.get("/api/v2/buckets", params={"name": address_of(url).bucket}).json()["buckets"][0]
+        resource = {"type": "buckets", "id": bucket["id"], "orgID": bucket["orgID"]}
+        asked = {"orgID": bucket["orgID"], "permissions": [{"action": action, "resource": resource}]}
+        return str(client.post("/api/v2/authorizations", json=asked).raise_for_status().json()["token"])
+
+
 def test_a_missing_bucket_is_a_state_that_loses_nothing(
     opens: Opens, influxdb: Organisation, url: str
 ) -> None:
