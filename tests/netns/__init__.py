@@ -1,0 +1,1 @@
+"""Real packets between network namespaces."""
