@@ -1,5 +1,6 @@
-"""Tables are complete, settings are documented, examples load, generated files are current."""
+"""Tables are complete, seams narrow, settings documented; examples load."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +18,10 @@ import faultline_collector.stores
 from faultline.config import read_config
 from faultline_agent.config import AgentConfig
 from faultline_agent.probes import PROBES
+from faultline_agent.uplinks.uplink import Session, Uplink
 from faultline_collector.config import CollectorConfig, load_config
+from faultline_collector.notify.notifiers.notifier import Notifier
+from faultline_collector.stores.store import Store
 from scripts.settings import rows
 from tests.bench.__main__ import BENCHES
 
@@ -78,6 +82,14 @@ def test_every_command_of_the_table_loads_under_its_name(package: ModuleType, ta
         module, _, attribute = place.partition(":")
         assert getattr(import_module(module), attribute).name == name
         assert module_of(place, package) in modules_in(package)
+
+
+@pytest.mark.parametrize("seam", [Store, Uplink, Session, Notifier], ids=lambda seam: str(seam.__name__))
+def test_a_seam_has_at_most_six_methods(seam: type) -> None:
+    """What is wider is not written twice; a store's speaks no SQL."""
+    methods = [name for name in vars(seam) if not name.startswith("_")]
+    assert 1 <= len(methods) <= 6
+    assert "sql" not in inspect.getsource(seam).lower()
 
 
 def test_every_bench_is_in_the_table() -> None:
