@@ -61,7 +61,11 @@ class DuckdbStore:
         self._folding = Folding(self._file, clock, step_results)
         self._lock = Lock()
         self._in_step = False
-        self._load()
+        try:
+            self._load()
+        except StoreError:
+            self._file.close()
+            raise
 
     def append(self, results: ResultBatch, ranges: Sequence[ReceivedRange], fleet: Fleet) -> int:
         """See `Store`."""
@@ -131,6 +135,12 @@ class DuckdbStore:
     def _load(self) -> None:
         """Takes up what stands in the file; again after a failure, for a commit may fail when it is done."""
         with self._file.writing() as connection:
+            if problem := tables.layout_problem(connection):
+                raise StoreError(
+                    f"the file {self._file.path} {problem}; this one reads layout {tables.LAYOUT}: "
+                    "read it with the Faultline that wrote it, or move it away to begin anew",
+                    permanent=True,
+                )
             connection.execute(tables.SCHEMA + FOLDING)
             self._places = Keys(connection, "places", ("region", "asn"))
             self._sources = Keys(connection, "sources", ("agent", "spool", "place"))

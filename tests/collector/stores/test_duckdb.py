@@ -73,6 +73,47 @@ def test_timing_names_cannot_leave_their_quotes(lasting: Callable[[], Store]) ->
     assert found(lasting()) == [row]
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DROP TABLE layout; DROP TABLE places", "has the layout of an older Faultline"),
+        ("UPDATE layout SET number = 0", "has layout 0, of an older Faultline"),
+        ("UPDATE layout SET number = 2", "has layout 2, of a newer Faultline"),
+        ("DROP TABLE layout; DROP TABLE sources", "is not Faultline's"),
+    ],
+    ids=["no number", "older", "newer", "of somebody else"],
+)
+def test_a_file_of_another_layout_is_refused_with_a_sentence(tmp_path: Path, change: str, said: str) -> None:
+    """And left as it is."""
+    path = tmp_path / "results.duckdb"
+    with closing(DuckdbStore(path)) as store:
+        put(store, [Row(1)])
+    with duckdb.connect(path) as connection:
+        connection.execute(change)
+    with pytest.raises(StoreError) as caught:
+        DuckdbStore(path)
+    assert str(caught.value) == (
+        f"the file {path} {said}; this one reads layout 1: "
+        "read it with the Faultline that wrote it, or move it away to begin anew"
+    )
+    assert caught.value.permanent
+    with duckdb.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM ranges").fetchall() == [(1,)]
+
+
+def test_the_first_layout_had_no_number(tmp_path: Path) -> None:
+    """Such a file is read on, and gets its number."""
+    path = tmp_path / "results.duckdb"
+    with closing(DuckdbStore(path)) as store:
+        put(store, [Row(1)])
+    with duckdb.connect(path) as connection:
+        connection.execute("DROP TABLE layout")
+    with closing(DuckdbStore(path)) as store:
+        assert found(store) == [Row(1)]
+    with duckdb.connect(path) as connection:
+        assert connection.execute("FROM layout").fetchall() == [(1,)]
+
+
 def test_log_of_ranges_is_merged(tmp_path: Path) -> None:
     """However often one appends, the file holds few ranges, and none is lost."""
     path = tmp_path / "results.duckdb"

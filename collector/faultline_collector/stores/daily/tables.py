@@ -11,9 +11,13 @@ import numpy.typing as npt
 from faultline.columns import NOT_REACHED
 from faultline_collector.stores.order import DAY_US, FOREVER_US, LONG_AGO_US
 
+LAYOUT = 1
+"""The number of these tables' form; another when files of the form before cannot be used as they are."""
+
 Columns = Mapping[str, npt.NDArray[Any]]
 
-SCHEMA = """
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS layout AS SELECT {LAYOUT} AS number;
 CREATE TABLE IF NOT EXISTS places (key INTEGER NOT NULL, region VARCHAR NOT NULL, asn UINTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sources (
     key INTEGER NOT NULL, agent VARCHAR NOT NULL, spool VARCHAR NOT NULL, place INTEGER NOT NULL
@@ -42,6 +46,19 @@ TIMING_PREFIX = "t_"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TABLE = "results_%Y%m%d"
+
+
+def layout_problem(connection: duckdb.DuckDBPyConnection) -> str:
+    """Why the tables of a file cannot be used, in a sentence; empty when they can, or when there are none."""
+    names = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if "layout" not in names:
+        if not names or {"places", "sources"} <= names:  # layout 1 had no number at first
+            return ""
+        return "has the layout of an older Faultline" if "sources" in names else "is not Faultline's"
+    ((found,),) = connection.execute("SELECT number FROM layout").fetchall()
+    if found == LAYOUT:
+        return ""
+    return f"has layout {found}, of {'an older' if found < LAYOUT else 'a newer'} Faultline"
 
 
 def table_of(day: int) -> str:

@@ -19,6 +19,7 @@ from faultline_collector.stores.influxdb.segments import RESERVE_BYTES, SEGMENT_
 from faultline_collector.stores.store import ReceivedRange, StoreError
 
 _KEEP_EVERY_S = 1.0
+_FEWEST_SEGMENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class Bounds:
     most_bytes: int = 8 * 1024**3
     segment_bytes: int = SEGMENT_BYTES
     reserve_bytes: int = RESERVE_BYTES
+
+
+def bounds_of(most_bytes: int) -> Bounds:
+    """Bounds for so many bytes: a small outbox has small files, for a file goes when all of it has gone."""
+    return Bounds(most_bytes, min(SEGMENT_BYTES, most_bytes // _FEWEST_SEGMENTS))
 
 
 class Outbox:
@@ -257,6 +263,12 @@ class Outbox:
 
     def _refuse_when_full(self, coming: int) -> None:
         held = self._segments.size
+        if coming > self._bounds.most_bytes:
+            raise StoreError(
+                f"{coming} bytes at once never fit into the outbox {self._folder} "
+                f"of {self._bounds.most_bytes} bytes",
+                permanent=True,
+            )
         if held + coming > self._bounds.most_bytes:
             raise StoreError(
                 f"the outbox {self._folder} is full: {held} of {self._bounds.most_bytes} bytes are taken"

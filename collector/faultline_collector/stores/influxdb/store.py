@@ -23,7 +23,7 @@ from faultline_collector.stores.influxdb.entries import Entry
 from faultline_collector.stores.influxdb.expiry import Expiry
 from faultline_collector.stores.influxdb.folding import Folding
 from faultline_collector.stores.influxdb.history import History, Wanted
-from faultline_collector.stores.influxdb.outbox import Bounds, Outbox
+from faultline_collector.stores.influxdb.outbox import Outbox, bounds_of
 from faultline_collector.stores.influxdb.packing import Packing
 from faultline_collector.stores.influxdb.roles import roles_of
 from faultline_collector.stores.influxdb.sender import Sender
@@ -199,5 +199,5 @@ def influxdbs_at(place: str) -> Callable[[StoreOptions], InfluxdbStore]:
 def _open(address: Address, options: StoreOptions) -> InfluxdbStore:
     server = Server(address, lambda: read_token(options.token_file), authorities=options.authorities)
     folder = options.outbox
-    outbox = Outbox(folder, Bounds(most_bytes=options.outbox_bytes))
+    outbox = Outbox(folder, bounds_of(options.outbox_bytes))
     return InfluxdbStore(server, outbox, DeadLetters(folder / "refused.jsonl"))

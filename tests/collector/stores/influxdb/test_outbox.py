@@ -10,7 +10,7 @@ import pytest
 
 from faultline_collector.results import Source
 from faultline_collector.stores.influxdb.entries import Entry, encoded, frame
-from faultline_collector.stores.influxdb.outbox import Bounds, Outbox
+from faultline_collector.stores.influxdb.outbox import Bounds, Outbox, bounds_of
 from faultline_collector.stores.influxdb.roles import Role
 from faultline_collector.stores.places import Place, placed
 from faultline_collector.stores.store import ReceivedRange, StoreError
@@ -120,6 +120,24 @@ def test_a_full_outbox_refuses_with_a_sentence_until_there_is_room(opens: Reopen
     outbox.fold(number)
     outbox.append(big(number * 500 + 1))
     assert sum(file.stat().st_size for file in opens.folder.glob("*.entries")) <= 60_000
+
+
+def test_what_never_fits_is_refused_for_good(opens: Reopen) -> None:
+    """So that the writer halves it, and agents are not held back by a group that is larger than all room."""
+    outbox = opens()
+    with pytest.raises(
+        StoreError, match=r"\d+ bytes at once never fit into the outbox .* of 200000"
+    ) as caught:
+        outbox.append(big(1, 5000))
+    assert caught.value.permanent
+    outbox.append(big(1, 1500))
+    assert outbox.ranges() == [ReceivedRange(WEST, 1, 1500)]
+
+
+def test_a_small_outbox_has_small_files() -> None:
+    """One that fits a single file would stand still until all of it is sent."""
+    assert bounds_of(16 * 1024**2).segment_bytes == 2 * 1024**2
+    assert bounds_of(2**40) == Bounds(2**40)
 
 
 def test_ranges_outlive_their_entries(opens: Reopen) -> None:
