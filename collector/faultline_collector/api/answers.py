@@ -53,11 +53,24 @@ class TransitionAnswer(Answer):
     scope: Scope
 
 
+class ProofAnswer(Answer):
+    """What one agent gathered when it failed (or did not, while others failed); `data` is as it gave it."""
+
+    agent: str
+    target: str
+    kind: str
+    failing: bool
+    gathered_at: str
+    says: str
+    data: dict[str, Any]
+
+
 class OutageStory(OutageAnswer):
-    """An outage with its evidence and its life so far."""
+    """An outage with its evidence, its life so far, and proof from a few vantages."""
 
     evidence: dict[str, Any]
     transitions: list[TransitionAnswer]
+    proofs: list[ProofAnswer]
 
 
 class OutagesAnswer(Answer):

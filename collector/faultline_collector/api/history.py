@@ -29,6 +29,7 @@ from faultline_collector.api.questions import (
 )
 from faultline_collector.api.scope import Scope, scope_of, selected_targets
 from faultline_collector.fleet import Agent
+from faultline_collector.inquiry.orders import Proof
 from faultline_collector.outages import Outage, iso
 from faultline_collector.registry.registry import Registry, Transition
 from faultline_collector.results import ResultBatch
@@ -91,6 +92,10 @@ class History:
     def outage(self, outage_id: str) -> tuple[Outage, tuple[Transition, ...]] | None:
         """One outage with its life so far."""
         return self._registry.outage(outage_id)
+
+    def proofs(self, outage_id: str) -> tuple[Proof, ...]:
+        """What agents gathered of it."""
+        return self._registry.proofs(outage_id)
 
     def availability(self, question: AvailabilityQuestion) -> Answer[AvailabilityRow]:
         """A row for every key and step of the window, also where nothing is known."""

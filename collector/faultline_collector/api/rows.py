@@ -16,17 +16,21 @@ from faultline_collector.api.answers import (
 )
 from faultline_collector.api.figures import AvailabilityRow, LatencyRow
 from faultline_collector.api.history import Answer
+from faultline_collector.api.proofs import proof_answer
 from faultline_collector.api.scope import Key
+from faultline_collector.inquiry.orders import Proof
 from faultline_collector.outages import Outage, iso, outage_json
 from faultline_collector.registry.registry import Transition
 from faultline_collector.results import ResultBatch, Source
 from faultline_collector.stores.rollups import PERCENTILE_ERROR
 
 
-def story(outage: Outage, transitions: Iterable[Transition]) -> OutageStory:
-    """An outage with its evidence and its life."""
+def story(outage: Outage, transitions: Iterable[Transition], proofs: Iterable[Proof]) -> OutageStory:
+    """An outage with its evidence, its life and its proof."""
     steps = [TransitionAnswer(at=str(iso(t.at_us)), state=t.state, scope=t.scope) for t in transitions]
-    return OutageStory.model_validate(outage_json(outage) | {"transitions": steps})
+    return OutageStory.model_validate(
+        outage_json(outage) | {"transitions": steps, "proofs": list(map(proof_answer, proofs))}
+    )
 
 
 def availability_answer(found: Answer[AvailabilityRow], by: Sequence[str]) -> AvailabilityAnswer:

@@ -35,4 +35,4 @@ class Stories:
 
     def _tell(self, outage_id: str) -> Prepared | None:
         found = self._history.outage(outage_id)
-        return None if found is None else prepare_answer(story(*found))
+        return None if found is None else prepare_answer(story(*found, self._history.proofs(outage_id)))

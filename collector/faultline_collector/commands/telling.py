@@ -1,6 +1,6 @@
 """One outage as a person reads it: what, for whom, since when, why, and what else it could have been."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -17,7 +17,9 @@ def tell(story: Mapping[str, Any], *, utc: bool) -> None:
     subject = story["subject"]
     print_wrapped(f"{story['state']} {story['scope']} outage of {subject['kind']} {subject['id']}")
     print_wrapped(story["why"])
-    for fields in (_facts(story), _times(story, utc=utc), _evidence(story["evidence"])):
+    proofs = _proofs(story.get("proofs", ()))
+    blocks = map(list, (_facts(story), _times(story, utc=utc), _evidence(story["evidence"]), proofs))
+    for fields in filter(None, blocks):
         print_wrapped("")
         for name, text in fields:
             print_wrapped(f"{name:<{_WIDTH}}{text}", _WIDTH)
@@ -46,6 +48,13 @@ def _evidence(evidence: Mapping[str, Any]) -> Iterator[Field]:
             yield name.replace("_", " "), _flat(value)
     for other in evidence.get("considered", ()):
         yield "rather than", _lost(other)
+
+
+def _proofs(proofs: Iterable[Mapping[str, Any]]) -> Iterator[Field]:
+    """What agents gathered, those that fail first."""
+    for proof in sorted(proofs, key=lambda proof: not proof["failing"]):
+        name = f"{proof['kind']} of {proof['agent']}, {'fails' if proof['failing'] else 'fine'}"
+        yield "proof", f"{name}: {proof['says']}"
 
 
 def _lost(other: Mapping[str, Any]) -> str:

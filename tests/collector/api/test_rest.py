@@ -14,6 +14,7 @@ from faultline.columns import Flag
 from faultline.outcomes import Outcome
 from faultline_collector.api.endpoints import ENDPOINTS
 from faultline_collector.api.openapi import document
+from faultline_collector.inquiry.orders import Proof
 from faultline_collector.outages import State
 from faultline_collector.stores.memory import MemoryStore
 from faultline_collector.stores.summary import Summary, SummaryQuery
@@ -142,6 +143,54 @@ async def test_an_outage_is_told_with_its_evidence_and_its_life(
         ("suspected", "2027-01-15T07:59:10.000+00:00"),
         ("confirmed", "2027-01-15T07:59:20.000+00:00"),
     ]
+
+
+def piece(kind: str, failing: bool = True, **data: object) -> Proof:
+    """A piece of proof of the outage."""
+    return Proof("o-1", "west-1", "twitter-web", kind, failing, NOW_US, data)
+
+
+PATH = [{"hop": 1, "address": "10.0.0.1"}, {"hop": 2}]
+SAID = [
+    (piece("story", outcome="http", status=503, detail="status 503"), "http, status 503, status 503"),
+    (piece("story"), "unknown"),
+    (piece("dns", unavailable="10.0.0.9 is an address"), "none: 10.0.0.9 is an address"),
+    (
+        piece(
+            "dns",
+            answers=[
+                {"resolver": "r:53", "type": "A", "rcode": "NOERROR", "records": ["192.0.2.1"]},
+                {"resolver": "r:53", "type": "AAAA", "rcode": "NOERROR", "records": []},
+                {"resolver": "q:53", "type": "A", "rcode": "SERVFAIL", "records": []},
+                {"resolver": "p:53", "type": "A", "problem": "no answer within 3 s"},
+                "odd",
+            ],
+        ),
+        "r:53 A: 192.0.2.1; r:53 AAAA: nothing; q:53 A: SERVFAIL; p:53 A: no answer within 3 s",
+    ),
+    (piece("dns", answers="odd"), "nothing was asked"),
+    (piece("certificate", names=["a.test"], issuer="CN=x", ends="2027"), "for a.test, by CN=x, until 2027"),
+    (
+        piece("certificate", names=[], subject="CN=y", issuer="CN=x", ends="2027"),
+        "for CN=y, by CN=x, until 2027",
+    ),
+    (piece("traceroute", failing=False, reached=True, hops=PATH), "reached after 2 hops"),
+    (piece("traceroute", reached=False, hops=PATH), "ends beyond 10.0.0.1, hop 1: silence"),
+    (piece("traceroute", hops=[{"hop": 1}]), "nobody on the way answers"),
+]
+
+
+async def test_an_outage_is_told_with_what_agents_gathered(world: World, reader: httpx.AsyncClient) -> None:
+    """As soon as it is there, each piece with its data and a few words, whatever an agent sent."""
+    world.publish(open_now=[outage()], changed=[outage()])
+    assert (await ask(reader, "outages/o-1"))["proofs"] == []
+    world.registry.save_proofs([proof for proof, _ in SAID])
+    world.board.renew()
+    told = (await ask(reader, "outages/o-1"))["proofs"]
+    assert [piece["says"] for piece in told] == [words for _, words in SAID]
+    assert (told[0]["agent"], told[0]["failing"], told[7]["failing"]) == ("west-1", True, False)
+    assert told[8]["data"] == {"reached": False, "hops": PATH}
+    assert told[0]["gathered_at"] == "2027-01-15T08:00:00.000+00:00"
 
 
 async def test_a_crowd_that_asks_for_an_outage_costs_one_look_up(world: World) -> None:

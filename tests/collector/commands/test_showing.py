@@ -12,6 +12,7 @@ from faultline.columns import Flag
 from faultline.outcomes import Outcome
 from faultline_collector.commands import main
 from faultline_collector.correlate.engine import Health
+from faultline_collector.inquiry.orders import Proof
 from faultline_collector.outages import State
 from tests.collector.api.serving import Served
 from tests.collector.api.worlds import MINUTE_US, NOW_US, ended, outage, results, standings
@@ -96,6 +97,19 @@ def test_one_outage_is_told_with_its_reasons(
         "",
         "failing         agents 2, regions (in-east 1, in-west 1)",
         "rather than     provider provider edgeline, 12.5 nats behind",
+    ]
+
+
+def test_what_agents_gathered_is_told_at_the_end(served: Served, faultline: Faultline) -> None:
+    """Of those that fail first."""
+    served.publish(open_now=[outage()], changed=[outage()])
+    fine = Proof("o-1", "us-1", "twitter-web", "story", False, NOW_US, {"outcome": "ok"})
+    bad = Proof("o-1", "west-1", "twitter-web", "traceroute", True, NOW_US, {"hops": []})
+    served.world.registry.save_proofs([fine, bad])
+    told = faultline("outages", "--utc", "o-1").stdout.splitlines()
+    assert told[-2:] == [
+        "proof           traceroute of west-1, fails: nobody on the way answers",
+        "proof           story of us-1, fine: ok",
     ]
 
 

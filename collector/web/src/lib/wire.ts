@@ -65,9 +65,18 @@ export interface Transition {
   scope: Scope;
 }
 
+export interface Proof {
+  agent: string;
+  target: string;
+  kind: string;
+  failing: boolean;
+  says: string;
+}
+
 export interface OutageStory extends Outage {
   evidence: Record<string, unknown>;
   transitions: Transition[];
+  proofs: Proof[];
 }
 
 export interface World {
