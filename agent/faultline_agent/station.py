@@ -16,6 +16,7 @@ from faultline_agent.policy import Policy
 from faultline_agent.probes import PROBES
 from faultline_agent.probes.probe import Probe
 from faultline_agent.probes.tools import ProbeTools
+from faultline_agent.probes.tools.engine import name_of_authorities, trusted_authorities
 from faultline_agent.proofs import PROOFS
 from faultline_agent.proofs.proof import as_text, gathered
 from faultline_agent.recorder import Recorder
@@ -65,6 +66,7 @@ class AgentStation:
         self._bugs = Bugs(log)
         self._clocks = clocks
         self._boot_id = uuid4().hex
+        self._ca_bundle = name_of_authorities(trusted_authorities())
         self.duty = Duty()
 
     def resume(self, kept: str | None) -> None:
@@ -87,6 +89,7 @@ class AgentStation:
             clock_us=self._clocks.wall_us(),
             unacknowledged=unacknowledged,
             kinds=tuple(PROBES),
+            ca_bundle=self._ca_bundle,
         )
 
     def heartbeat(self, round_trip_us: int) -> Heartbeat:

@@ -13,6 +13,7 @@ from faultline_collector.api.health import Health
 from faultline_collector.api.history import History
 from faultline_collector.api.query import QueryServicer
 from faultline_collector.api.web import web_app
+from faultline_collector.attendance import Attendance
 from faultline_collector.config import CollectorConfig
 from faultline_collector.correlate.detector import Detector
 from faultline_collector.ingest.desk import Desk
@@ -89,6 +90,7 @@ def build(config: CollectorConfig, path: Path, store: Store, registry: Registry)
         writer,
         intake,
         roster,
+        Attendance(registry, presences),
         server,
         web,
         brokered,

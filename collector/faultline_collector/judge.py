@@ -100,7 +100,7 @@ class Judge:
     def _excuse(self, now_us: int) -> None:
         if now_us > self._awaited_until_us:
             self._awaited = frozenset()
-        self._awaited = frozenset(a for a in self._awaited if not self._presences.get(a).last_seen_us)
+        self._awaited = frozenset(a for a in self._awaited if not self._presences.heard(a))
         for agent_id in self._awaited:
             self._correlator.contact(agent_id, now_us, well=True)
 

@@ -25,6 +25,7 @@ class Presence:
     well: bool = True
     condition: str = ""
     version: str = ""
+    ca_bundle: str = ""
     assignment_version: str = ""
     clock_offset_us: int = 0
     round_trip_us: int = 0
@@ -45,16 +46,36 @@ class Presence:
         return AgentState.LIVE if self.well else AgentState.UNWELL
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """When an agent was heard last, microseconds since 1970, of which version it is and whom it trusts."""
+
+    agent_id: str
+    last_seen_us: int
+    version: str
+    ca_bundle: str
+
+
 class Presences:
     """The last that was heard of every agent that was ever seen."""
 
     def __init__(self) -> None:
         self._presences: dict[str, Presence] = {}
+        self._heard: set[str] = set()
 
     def note(self, agent_id: str, at_us: int, **changes: Any) -> Presence:
         """Notes that the agent was heard at `at_us`, and what it said by the names of `Presence`."""
         known = self._presences[agent_id] = replace(self.get(agent_id), last_seen_us=at_us, **changes)
+        self._heard.add(agent_id)
         return known
+
+    def restore(self, presence: Presence) -> None:
+        """Goes on with what was known before this process began; what was heard since stands."""
+        self._presences.setdefault(presence.agent_id, presence)
+
+    def heard(self, agent_id: str) -> bool:
+        """Whether the agent was heard since this process began."""
+        return agent_id in self._heard
 
     def get(self, agent_id: str) -> Presence:
         """The agent's presence; one that says "never seen" where nothing was heard."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from faultline_collector.api.board import Board
 from faultline_collector.api.health import Health
+from faultline_collector.attendance import Attendance
 from faultline_collector.config import TlsSettings
 from faultline_collector.correlate.engine import Correlator
 from faultline_collector.ingest.intake import Intake
@@ -44,6 +45,7 @@ class Program:
     writer: Writer
     intake: Intake
     roster: Roster
+    attendance: Attendance
     server: Server
     web: WebServer
     brokered: Brokered
@@ -63,6 +65,7 @@ class Program:
                 tasks.create_task(self.courier.run()),
                 tasks.create_task(self.brokered.run()),
                 tasks.create_task(self.roster.keep()),
+                tasks.create_task(self.attendance.keep()),
                 tasks.create_task(self.roster.reload_on(again)),
                 tasks.create_task(keep_up(self.store, self._kept, now_us)),
             ]
@@ -75,6 +78,7 @@ class Program:
                     task.cancel()
 
     async def _take_up(self) -> None:
+        self.attendance.restore()
         known = self.registry.outages(open_only=True, limit=_MOST_OUTAGES)
         found = await asyncio.to_thread(rebuild, self.correlator, self.store, known, now_us())
         await self.judge.save(found.outages)
@@ -109,6 +113,7 @@ class Program:
         self.writer.close()
         await asyncio.wait([writing], timeout=_GRACE_S)
         writing.cancel()
+        await self.attendance.save()
 
 
 def _tls_files(tls: TlsSettings | None) -> TlsFiles | None:

@@ -19,6 +19,7 @@ class Hello:
     clock_us: int
     unacknowledged: Ranges
     kinds: tuple[str, ...]
+    ca_bundle: str = ""
 
 
 @dataclass(frozen=True, slots=True)

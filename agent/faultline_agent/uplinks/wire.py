@@ -76,6 +76,7 @@ def hello_message(hello: Hello) -> session_pb2.AgentMessage:
             clock_us=hello.clock_us,
             unacknowledged=_runs(hello.unacknowledged),
             kinds=hello.kinds,
+            ca_bundle=hello.ca_bundle,
         )
     )
 

@@ -78,6 +78,7 @@ class AgentSession:
             now,
             connected=True,
             version=hello.version,
+            ca_bundle=hello.ca_bundle,
             assignment_version=hello.assignment_version,
             clock_offset_us=self._clock.offset_us,
         )

@@ -14,6 +14,7 @@ from faultline_collector.config_checks import id_problem
 from faultline_collector.fleet import Fleet
 from faultline_collector.inquiry.orders import Proof
 from faultline_collector.outages import Outage, Scope, State
+from faultline_collector.presence import Sighting
 from faultline_collector.registry import rows
 from faultline_collector.registry.database import RegistryError, as_registry_error, open_engine, writing
 from faultline_collector.registry.proofs import add_proofs, read_proofs
@@ -104,12 +105,22 @@ class Registry:
         with self._read() as session:
             return session.scalar(select(AgentRow.id).where(AgentRow.token_sha256 == _hash(token)))
 
-    def note_agent(self, agent_id: str, *, version: str, seen_us: int) -> None:
-        """Keeps what an agent said of itself last; an unknown agent is ignored."""
+    def note_agents(self, sightings: Iterable[Sighting]) -> None:
+        """Keeps what agents said of themselves last; unknown ones are ignored."""
         with self._write() as session:
-            session.execute(
-                update(AgentRow).where(AgentRow.id == agent_id).values(version=version, last_seen_us=seen_us)
-            )
+            for seen in sightings:
+                told = {
+                    "version": seen.version,
+                    "ca_bundle": seen.ca_bundle,
+                    "last_seen_us": seen.last_seen_us,
+                }
+                session.execute(update(AgentRow).where(AgentRow.id == seen.agent_id).values(**told))
+
+    def sightings(self) -> tuple[Sighting, ...]:
+        """What agents said of themselves last, of those that were ever heard."""
+        with self._read() as session:
+            heard = session.scalars(select(AgentRow).where(AgentRow.last_seen_us > 0).order_by(AgentRow.id))
+            return tuple(Sighting(a.id, a.last_seen_us, a.version, a.ca_bundle) for a in heard)
 
     def save_outages(self, outages: Iterable[Outage]) -> None:
         """Keeps outages in their present state, with a transition where state or scope changed."""

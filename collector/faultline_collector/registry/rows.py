@@ -74,6 +74,7 @@ def _agent(row: AgentRow, region: RegionRow) -> Agent:
         latitude=region.latitude,
         longitude=region.longitude,
         version=row.version,
+        ca_bundle=row.ca_bundle,
     )
 
 

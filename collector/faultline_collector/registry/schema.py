@@ -5,13 +5,19 @@ A table that is new needs nothing. Whoever changes a table that there already is
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, delete, insert, inspect, select
+from sqlalchemy import Connection, delete, insert, inspect, select, text
 
 from faultline_collector.registry.tables import AgentRow, SchemaRow, Table
 
 Step = Callable[[Connection], None]
 
-STEPS: tuple[Step, ...] = ()
+
+def _add_ca_bundle(connection: Connection) -> None:
+    """Which authorities an agent trusts."""
+    connection.execute(text("ALTER TABLE agents ADD COLUMN ca_bundle VARCHAR NOT NULL DEFAULT ''"))
+
+
+STEPS: tuple[Step, ...] = (_add_ca_bundle,)
 """Each brings the tables from one version to the next; the first begins at version 1."""
 
 

@@ -102,6 +102,7 @@ class AgentRow(Table):
     site: Mapped[str]
     token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
     version: Mapped[str] = mapped_column(default="")
+    ca_bundle: Mapped[str] = mapped_column(default="", server_default="")
     last_seen_us: Mapped[int] = mapped_column(default=0)
 
 

@@ -146,6 +146,7 @@ class Hello(_message.Message):
     CLOCK_US_FIELD_NUMBER: _builtins.int
     UNACKNOWLEDGED_FIELD_NUMBER: _builtins.int
     KINDS_FIELD_NUMBER: _builtins.int
+    CA_BUNDLE_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The agent's id; must be the one that its token or certificate belongs to."""
     boot_id: _builtins.str
@@ -160,6 +161,10 @@ class Hello(_message.Message):
     """Version of the assignment that the agent works by; empty for none."""
     clock_us: _builtins.int
     """The agent's clock, microseconds since 1970-01-01T00:00:00Z."""
+    ca_bundle: _builtins.str
+    """Names the authorities that the agent trusts: the first 16 hexadecimal digits of the SHA-256 of its
+    file of authorities; empty where it has none. Agents that trust the same have the same.
+    """
     @_builtins.property
     def unacknowledged(self) -> _containers.RepeatedCompositeFieldContainer[_results_pb2.Range]:
         """Sequences in the spool that are not yet acknowledged."""
@@ -180,10 +185,11 @@ class Hello(_message.Message):
         clock_us: _builtins.int = ...,
         unacknowledged: _abc.Iterable[_results_pb2.Range] | None = ...,
         kinds: _abc.Iterable[_builtins.str] | None = ...,
+        ca_bundle: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "assignment_version", b"assignment_version", "boot_id", b"boot_id", "clock_us", b"clock_us", "kinds", b"kinds", "protocol", b"protocol", "spool_id", b"spool_id", "unacknowledged", b"unacknowledged", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "assignment_version", b"assignment_version", "boot_id", b"boot_id", "ca_bundle", b"ca_bundle", "clock_us", b"clock_us", "kinds", b"kinds", "protocol", b"protocol", "spool_id", b"spool_id", "unacknowledged", b"unacknowledged", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ import pytest
 
 from faultline_collector.config import CollectorConfig
 from faultline_collector.fleet import Agent
+from faultline_collector.presence import Sighting
 from faultline_collector.registry.database import RegistryError
 from faultline_collector.registry.registry import Registry
 from tests.collector.registry.conftest import config_of
@@ -110,9 +111,12 @@ def test_removing_nobody_is_a_sentence(registry: Registry) -> None:
 def test_noted_version_is_in_the_fleet(registry: Registry) -> None:
     """What an agent says of itself; strangers are ignored."""
     registry.add_agent("a", region="in-west", asn=55836)
-    registry.note_agent("a", version="0.1.0", seen_us=7)
-    registry.note_agent("stranger", version="9", seen_us=7)
-    assert [(agent.id, agent.version) for agent in registry.fleet().agents] == [("a", "0.1.0")]
+    registry.add_agent("b", region="in-west", asn=55836)
+    seen = Sighting("a", 7, "0.1.0", "c0ffee")
+    registry.note_agents([seen, Sighting("stranger", 7, "9", "")])
+    told = [(agent.id, agent.version, agent.ca_bundle) for agent in registry.fleet().agents]
+    assert told == [("a", "0.1.0", "c0ffee"), ("b", "", "")]
+    assert registry.sightings() == (seen,)
 
 
 def test_many_threads_may_write(registry: Registry) -> None:

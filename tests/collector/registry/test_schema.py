@@ -57,6 +57,7 @@ def test_registry_of_a_newer_version_is_refused_with_a_sentence(kept: str) -> No
 def test_registry_from_before_there_were_versions_is_the_first(kept: str) -> None:
     """Its tables are those of version 1."""
     change(kept, SchemaRow.metadata.tables["schema_version"].drop)
+    change(kept, lambda connection: connection.execute(text("ALTER TABLE agents DROP COLUMN ca_bundle")))
     Registry(kept).close()
     assert version(kept) == 1 + len(STEPS)
 
@@ -89,8 +90,10 @@ def test_steps_are_taken_once_and_in_order(kept: str) -> None:
 def test_step_that_fails_leaves_the_registry_as_it_was(kept: str) -> None:
     """All steps and the version are one transaction."""
     engine = open_engine(kept)
+    with writing(engine).begin() as connection:
+        connection.execute(update(SchemaRow).values(version=1))
     with pytest.raises(OSError, match="full"), writing(engine).begin() as connection:
         prepare(connection, [makes("a"), fails])
     assert "a" not in inspect(engine).get_table_names()
     engine.dispose()
-    assert version(kept) == 1 + len(STEPS)
+    assert version(kept) == 1

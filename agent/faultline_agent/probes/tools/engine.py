@@ -1,5 +1,6 @@
 """What HTTP probes run on: transfers on the event loop, and easy handles that are used again."""
 
+import hashlib
 import os
 import ssl
 from collections import deque
@@ -25,6 +26,14 @@ def trusted_authorities() -> str | None:
     """The file of authorities that this system trusts; SSL_CERT_FILE goes first."""
     named = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
     return next((path for path in (named, *AUTHORITIES) if path and Path(path).is_file()), None)
+
+
+def name_of_authorities(path: str | None) -> str:
+    """The first 16 hexadecimal digits of the file's SHA-256; empty where it cannot be read."""
+    try:
+        return "" if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+    except OSError:
+        return ""
 
 
 class CurlEngine:
