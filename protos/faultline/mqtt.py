@@ -104,28 +104,33 @@ class Connection:
         try:
             await client.__aenter__()
         except BaseException as error:
-            # aiomqtt leaves the socket of an attempt that failed open, and its reader in the loop; of one that
-            # was cancelled it cannot hear the end.
+            # aiomqtt leaves the socket of an attempt that failed open, and its reader in the loop; it cannot
+            # bear to hear the end of one that was cancelled.
             client._client.on_disconnect = None
             client._client.disconnect()
             if isinstance(error, aiomqtt.MqttError):
                 raise broker_error(access, error) from error
             raise
+        client._disconnected.add_done_callback(lambda _: self._fail(self._broken()))
 
     async def close(self) -> None:
         """Disconnects, so that the last will is forgotten."""
         self._fail(BrokerError(f"{self.access.where}: disconnected"))
         with suppress(aiomqtt.MqttError):
             await self._client.__aexit__(None, None, None)
-        if self._client._disconnected.done():
-            self._client._disconnected.exception()  # or asyncio reports it as never retrieved
 
     async def subscribe(self, *topics: str) -> None:
         """Subscribes to topics; raises BrokerError, NotAllowed where the broker refuses one."""
+        asking = asyncio.ensure_future(self._client.subscribe([(topic, QOS) for topic in topics]))
         try:
-            codes = await self._client.subscribe([(topic, QOS) for topic in topics])
+            await asyncio.wait((asking, self._client._disconnected), return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                raise self._broken()
+            codes = asking.result()
         except aiomqtt.MqttError as error:
             raise self._broken(error) from error
+        finally:
+            asking.cancel()
         for topic, code in zip(topics, codes, strict=True):
             if isinstance(code, ReasonCode) and code.value >= _REFUSAL:
                 raise self._refused("read", topic, code)
@@ -171,9 +176,7 @@ class Connection:
     def _broken(self, error: BaseException | None = None) -> BrokerError:
         """Why the connection is of no use: what ended it, or else this error of a call."""
         lost = self._client._disconnected
-        why = broker_error(self.access, lost.exception() if lost.done() else error)
-        self._fail(why)
-        return why
+        return broker_error(self.access, lost.exception() if lost.done() else error)
 
     async def _answer(self, number: int) -> ReasonCode:
         answer: asyncio.Future[ReasonCode] = asyncio.get_running_loop().create_future()

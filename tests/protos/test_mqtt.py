@@ -59,15 +59,15 @@ async def test_an_attempt_that_is_cancelled_leaves_no_connection_open() -> None:
 async def test_calls_that_wait_end_when_the_broker_dies(broker: Mosquitto, connection: Connection) -> None:
     """At once, not when their time is over, and so does every call that comes after."""
     broker.freeze()
-    calls = [connection.publish(DOWN, b"x") for _ in range(3)]
-    waiting = [asyncio.create_task(call) for call in calls]
-    reading = asyncio.create_task(connection.next())
+    calls = [connection.publish(DOWN, b"x"), connection.publish(DOWN, b"x")]
+    waiting: list[asyncio.Future[object]] = [asyncio.ensure_future(call) for call in calls]
+    waiting += [asyncio.ensure_future(connection.next()), asyncio.ensure_future(connection.subscribe(DOWN))]
     await asyncio.sleep(0)
     broker.kill()
-    ends = await asyncio.wait_for(asyncio.gather(*waiting, reading, return_exceptions=True), 30)
-    for call in (connection.publish(DOWN, b"x"), connection.subscribe(DOWN), connection.next()):
+    ends = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 30)
+    for after in (connection.publish(DOWN, b"x"), connection.subscribe(DOWN), connection.next()):
         with pytest.raises(BrokerError) as raised:
-            await call
+            await after
         ends.append(raised.value)
     assert {str(end) for end in ends} == {f"{connection.access.where}: connection lost"}
 
