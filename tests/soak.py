@@ -1,6 +1,6 @@
 """What takes longer than CI has: `make soak`. Prints as it goes and writes docs/soak.md from what it saw.
 
-`python -m tests.soak [NAME ...]`: FAULTLINE_SOAK_KILLS, _SERVER_KILLS, _AWAY_S, _INPUTS, _EXAMPLES.
+`python -m tests.soak [NAME ...]`: FAULTLINE_SOAK_KILLS, _SERVER_KILLS, _AWAY_S, _INPUTS, _EXAMPLES, _DAY_S.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from faultline_collector.ingest.admit import admit
 from faultline_collector.ingest.decode import claimed, decode
 from faultline_collector.ingest.wire import BadBatch
 from faultline_collector.results import Source
+from tests.bench.day import MOST_BYTES, make_day, watch_replay
 from tests.collector.ingest.worlds import NOW_US, batch
 from tests.e2e.away import RATE, run_away
 from tests.e2e.kills import Kills, run_kills
@@ -33,13 +34,14 @@ SERVER_KILLS = int(os.environ.get("FAULTLINE_SOAK_SERVER_KILLS", "20"))
 AWAY_S = int(os.environ.get("FAULTLINE_SOAK_AWAY_S", "3600"))
 INPUTS = int(os.environ.get("FAULTLINE_SOAK_INPUTS", "2000000"))
 EXAMPLES = int(os.environ.get("FAULTLINE_SOAK_EXAMPLES", "5000"))
+DAY_S = int(os.environ.get("FAULTLINE_SOAK_DAY_S", "86400"))
 SEED = int(os.environ.get("FAULTLINE_SOAK_SEED", str(time.time_ns() % 2**32)))
 PAGE = Path("docs/soak.md")
 HEAD = """# The last soak
 
 Written by `make soak`, which runs what takes longer than CI has; one of them alone by
-`.venv/bin/python -m tests.soak NAME`. FAULTLINE_SOAK_KILLS, _SERVER_KILLS, _AWAY_S, _INPUTS, _EXAMPLES and
-_SEED set how much.
+`.venv/bin/python -m tests.soak NAME`. FAULTLINE_SOAK_KILLS, _SERVER_KILLS, _AWAY_S, _INPUTS, _EXAMPLES,
+_DAY_S and _SEED set how much.
 
 | soak | what was done | what was seen | seconds | on |
 | --- | --- | --- | ---: | --- |
@@ -170,6 +172,19 @@ def incidents() -> Seen:
     return done.returncode == 0, "every incident replayed", done.stdout.strip().splitlines()[-1]
 
 
+def day() -> Seen:
+    """A day of 1,000 agents x 100 targets at 30 s through replay, its memory watched."""
+    with TemporaryDirectory(dir="build") as folder:
+        seen = watch_replay(make_day(Path(folder) / "day", DAY_S))
+    tenths = ", ".join(f"{size / 1e6:.0f}" for size in seen.course)
+    done = f"{seen.rows} results, {DAY_S} s of 1,000 agents x 100 targets at 30 s, through `faultline replay`"
+    said = (
+        f"{seen.rows / seen.cpu_s:.0f} results/CPU-s, at most {seen.most_bytes / 1e6:.0f} MB of 1500 "
+        f"(by tenths of the time: {tenths}); {len(seen.told)} outages told"
+    )
+    return seen.most_bytes < MOST_BYTES and len(seen.told) == 1, done, said
+
+
 SOAKS: dict[str, Callable[[], Seen]] = {
     "kills": kills,
     "servers": servers,
@@ -177,6 +192,7 @@ SOAKS: dict[str, Callable[[], Seen]] = {
     "wire": wire,
     "properties": properties,
     "incidents": incidents,
+    "day": day,
 }
 
 

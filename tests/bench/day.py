@@ -33,20 +33,21 @@ COPY (
            make_timestamptz(received - took - 350000) AS started_at,
            'a' || lpad((i % {agents})::VARCHAR, 4, '0') AS agent_id,
            't' || lpad(target::VARCHAR, 3, '0') AS target_id, (i // {agents} + 1)::UBIGINT AS seq,
-           CASE WHEN failed THEN 'http' WHEN luck < 17 THEN 'timeout' ELSE 'ok' END AS outcome,
+           CASE WHEN failed THEN 'http' WHEN luck < 17 THEN 'connect' ELSE 'ok' END AS outcome,
            (took / 1000)::FLOAT AS total_ms, CASE WHEN failed THEN 503 ELSE 200 END::USMALLINT AS http_status
     FROM (
         SELECT *, target // 5 = 3 AND received - {start} BETWEEN 900e6 AND 1300e6 AS failed,
-               CASE WHEN luck < 17 THEN 10000000 ELSE 20000 + luck * 10 END AS took
+               20000 + (hash(target * {agents} + i % {agents}) % 100000)::BIGINT + luck // 5 AS took
         FROM (
             SELECT i, {start} + (i * {apart})::BIGINT AS received,
-                   (i // {agents} + 7 * (i % {agents})) % {targets} AS target, hash(i) % 10000 AS luck
+                   (i // {agents} + 7 * (i % {agents})) % {targets} AS target,
+                   (hash(i) % 10000)::BIGINT AS luck
             FROM range({rows}) AS one(i)
         )
     )
 ) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 262144)
 """
-"""Rows in order of receipt, evenly spread; 0.17 % time out, one service fails from minute 15 on."""
+"""Rows in order of receipt, evenly spread; 0.17 % fail, one service fails from minute 15 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,10 @@ def _table(path: Path, head: tuple[str, ...], rows: list[tuple[object, ...]]) ->
 def watch_replay(folder: Path) -> Watched:
     """Replays a trace by the command in a process of its own."""
     rows = int(json.loads((folder / "meta.json").read_text())["rows"])
-    code = "from faultline_collector.commands import main; main()"
+    program = Path(sys.executable).with_name("faultline")
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "replay", str(folder), "--json"], stdout=subprocess.PIPE, text=True
+        [str(program), "replay", str(folder), "--json"], stdout=subprocess.PIPE, text=True
     )
     course: list[int] = []
     watcher = Thread(target=_watch, args=(process, course))

@@ -31,5 +31,5 @@ def tell_incident(incident: Incident, fleet: Fleet, outages: Sequence[Outage]) -
 
 def _rest(incident: Incident, outages: Sequence[Outage]) -> Sequence[str]:
     own = sum(is_own_trouble(outage) for outage in outages)
-    noted = [f"Noted beside it, and told to nobody: {own} troubles of single agents and mere suspicions."]
+    noted = [f"Noted beside it, and told to nobody: troubles of single agents and mere suspicions ({own})."]
     return [*(noted if own else ()), "", "Sources:", *(f"  {source}" for source in incident.sources)]

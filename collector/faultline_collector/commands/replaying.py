@@ -13,12 +13,12 @@ from faultline_collector.outages import Outage, iso, outage_json
 from faultline_collector.replay.difference import Change, Difference
 from faultline_collector.replay.replay import Keep
 from faultline_collector.replay.replay import replay as run_replay
-from faultline_collector.replay.trace import Trace
+from faultline_collector.replay.trace import CHUNK, Trace
 
 Run = Callable[[Trace, EngineSettings | None], list[Outage]]
 
-_WATCHED_ROWS = 100_000
-"""Rows after which progress is shown."""
+_STEPS, _LEAST_ROWS = 100, 1000
+"""Steps in which progress is shown, and the fewest rows of one."""
 
 
 def nothing_kept(results: object) -> None:
@@ -35,10 +35,11 @@ def watched(
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn(trace.name), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    chunk = min(CHUNK, max(_LEAST_ROWS, trace.rows // _STEPS))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=trace.rows or None)
         return run_replay(
-            trace, settings, chunk=_WATCHED_ROWS, progress=lambda rows: bar.advance(task, rows), keep=keep
+            trace, settings, chunk=chunk, progress=lambda rows: bar.advance(task, rows), keep=keep
         )
 
 
