@@ -71,8 +71,11 @@ def test_lazy_command_is_imported_when_it_is_called() -> None:
 
 
 def test_unknown_command_is_the_users_mistake() -> None:
-    """Exit code 2."""
+    """Exit code 2; the command that is like it is named."""
     assert CliRunner().invoke(lazy(), ["nothing"]).exit_code == 2
+    done = CliRunner().invoke(lazy(), ["helo"])
+    assert done.exit_code == 2
+    assert done.stderr.endswith("Error: No such command 'helo'; is hello meant?\n")
 
 
 def test_entry_that_is_no_command_is_ours() -> None:

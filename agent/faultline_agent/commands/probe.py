@@ -160,7 +160,9 @@ def probe(
             checked_resolver(resolver)
         if not timeout_s:
             raise ValueError(f"--timeout: {timeout} leaves no time")
-    except (BadConfig, ValueError) as error:
+    except BadConfig as error:
+        raise click.UsageError("\n".join(error.problems)) from error
+    except ValueError as error:
         raise click.UsageError(str(error)) from error
     story, finding = uvloop.run(run_probe(asked, resolvers, timeout_s, allow_private))
     lines = [as_json(asked, story, finding)] if json_wanted else as_text(asked, story, finding)
