@@ -9,7 +9,14 @@ class Metrics:
     """Counters and gauges of one collector; `text` is what /metrics serves."""
 
     def __init__(self) -> None:
-        own = self.registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
+        self._ingest(self.registry)
+        self._store(self.registry)
+        self._judgement(self.registry)
+        self._fleet(self.registry)
+        self._ways(self.registry)
+
+    def _ingest(self, own: CollectorRegistry) -> None:
         self.results = Counter("faultline_results", "Results by fate", ["fate"], registry=own)
         self.rejected = Counter("faultline_rejected_results", "Rejected results", ["reason"], registry=own)
         self.dropped = Counter("faultline_dropped_results", "Dropped by agents", ["reason"], registry=own)
@@ -17,6 +24,8 @@ class Metrics:
         self.sessions = Gauge("faultline_sessions", "Open agent sessions", registry=own)
         self.refused = Counter("faultline_refused_sessions", "Refused sessions", ["reason"], registry=own)
         self.queue = Gauge("faultline_ingest_queue_results", "Results waiting to be stored", registry=own)
+
+    def _store(self, own: CollectorRegistry) -> None:
         self.append = Histogram("faultline_store_append_seconds", "Time of an append", registry=own)
         self.store_errors = Counter("faultline_store_errors", "Appends that failed", registry=own)
         self.store_up = Gauge("faultline_store_up", "Whether the store is there", registry=own)
@@ -32,6 +41,8 @@ class Metrics:
         self.left_out_timings = Counter(
             "faultline_left_out_timings", "Timings of a name beyond what the store keeps", registry=own
         )
+
+    def _judgement(self, own: CollectorRegistry) -> None:
         self.tick = Histogram(
             "faultline_tick_seconds", "Time of a correlation tick", registry=own, buckets=_TICK_BUCKETS
         )
@@ -49,6 +60,8 @@ class Metrics:
         )
         self.proofs = Counter("faultline_proofs", "Proof from agents by fate", ["fate"], registry=own)
         self.open_outages = Gauge("faultline_open_outages", "Open outages", ["scope"], registry=own)
+
+    def _fleet(self, own: CollectorRegistry) -> None:
         self.agents = Gauge("faultline_agents", "Agents by state", ["state"], registry=own)
         self.spool_age = Gauge(
             "faultline_agent_spool_age_seconds_max", "Oldest unacknowledged result of the fleet", registry=own
@@ -56,6 +69,8 @@ class Metrics:
         self.spool_results = Gauge(
             "faultline_agent_spool_results", "Unacknowledged results of the fleet", registry=own
         )
+
+    def _ways(self, own: CollectorRegistry) -> None:
         self.broker_connected = Gauge("faultline_broker_connected", "Connected to the broker", registry=own)
         self.broker_breaks = Counter(
             "faultline_broker_breaks", "Connections to the broker that broke or failed", registry=own
