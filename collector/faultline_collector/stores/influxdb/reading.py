@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from faultline_collector.stores.summary import Span
 MOST_IDS = 100
 """Beyond so many ids a filter is not worth its text: all are read, and selected here."""
 
+_Kind = TypeVar("_Kind", bound=np.generic)
 _ROWS = 50_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_US, _LAST_US = -(2**63) // 1000 + 2, 2**63 // 1000 - 2
@@ -131,7 +132,8 @@ def tables(rows: Iterable[list[str]]) -> Iterator[tuple[list[str], list[list[str
 def _results(header: list[str], rows: list[list[str]]) -> PlacedResults:
     columns = dict(zip(header, zip(*rows, strict=True), strict=True))
     absent = ("",) * len(rows)
-    agent, spool, target, region, network, _ = (columns.get(tag, absent) for tag in _TAGS)
+    runs = Runs(columns["table"])
+    agent, spool, target, region, network, _ = (runs.heads(columns.get(tag, absent)) for tag in _TAGS)
     sequence, numbers, names, details = zip(*(text.split(";", 3) for text in columns["_value"]), strict=True)
     sources, source = coded(zip(agent, spool, strict=True))
     target_ids, target_code = coded(target)
@@ -140,9 +142,9 @@ def _results(header: list[str], rows: list[list[str]]) -> PlacedResults:
     fixed, timings_us = _numbers(numbers, names)
     results = ResultBatch(
         sources=tuple(Source(*words) for words in sources),
-        source=source,
+        source=runs.spread(source),
         target_ids=tuple(target_ids),
-        target=target_code,
+        target=runs.spread(target_code),
         sequence=np.fromstring(" ".join(sequence), np.uint64, sep=" "),
         timings_us=timings_us,
         details=tuple(unplain(text) for text in told),
@@ -152,7 +154,7 @@ def _results(header: list[str], rows: list[list[str]]) -> PlacedResults:
             for name, column in zip(RECORD_NUMBERS, fixed, strict=True)
         },
     )
-    return PlacedResults(results, tuple(Place(r, int(n or 0)) for r, n in places), place)
+    return PlacedResults(results, tuple(Place(r, int(n or 0)) for r, n in places), runs.spread(place))
 
 
 _TYPES: dict[str, type[np.generic]] = {
@@ -176,6 +178,29 @@ def _numbers(texts: Sequence[str], names: Sequence[str]) -> tuple[npt.NDArray[np
         for name, column in zip(word.split(), own[len(RECORD_NUMBERS) :], strict=True):
             timings[name][rows] = column
     return fixed, timings
+
+
+class Runs:
+    """Rows of one table of an answer stand together, and have the same tags: those are read once a run."""
+
+    def __init__(self, table: Sequence[str]) -> None:
+        names = np.array(table)
+        self._first = np.flatnonzero(np.concatenate(([True], names[1:] != names[:-1])))
+        self._lengths = np.diff(self._first, append=len(names))
+
+    def heads(self, column: Sequence[str]) -> list[str]:
+        """What the first row of each run has."""
+        return [column[row] for row in self._first.tolist()]
+
+    def spread(self, heads: npt.NDArray[_Kind]) -> npt.NDArray[_Kind]:
+        """What stands at the head of a run, for each row of it."""
+        return np.repeat(heads, self._lengths)
+
+
+def microseconds(times: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Microseconds since 1970, of times of which many are the same."""
+    words, codes = coded(times)
+    return np.array([_microseconds(word) for word in words], np.int64)[codes]
 
 
 def coded(words: Iterable[Any]) -> tuple[list[Any], Int32]:

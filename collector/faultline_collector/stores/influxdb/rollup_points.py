@@ -12,7 +12,14 @@ import numpy as np
 
 from faultline.outcomes import Outcome
 from faultline_collector.stores.influxdb.lines import tagged
-from faultline_collector.stores.influxdb.reading import coded, flux_range, flux_text, tables
+from faultline_collector.stores.influxdb.reading import (
+    Runs,
+    coded,
+    flux_range,
+    flux_text,
+    microseconds,
+    tables,
+)
 from faultline_collector.stores.influxdb.roles import Role
 from faultline_collector.stores.places import Place, PlacedResults
 from faultline_collector.stores.rollups import FIVE_MINUTES_US, HOUR_US, Cells
@@ -100,10 +107,7 @@ def written_cells(rows: Iterable[list[str]], width_us: int) -> Iterator[Written]
     """The cells in the rows of an answer to `cells_query`; those of one key are to be added up."""
     for header, some in tables(rows):
         columns = dict(zip(header, zip(*some, strict=True), strict=True))
-        absent = ("",) * len(some)
-        tags = [columns.get(tag, absent) for tag in _TAGS]
-        own = np.array([field == CELL for field in columns["_field"]], np.bool_)
-        yield _written(width_us, tags, columns, own)
+        yield _written(width_us, columns, Runs(columns["table"]))
 
 
 class _Begins(dict[tuple[int, int, int], bytes]):
@@ -128,27 +132,31 @@ def _histograms(timings: Sequence[str], bins: Sequence[tuple[int, int, int]]) ->
     return [f'{HISTOGRAM}{timings[timing]}="{" ".join(words)}"' for timing, words in texts.items()]
 
 
-def _written(
-    width_us: int, tags: Sequence[Sequence[str]], columns: dict[str, tuple[str, ...]], own: Any
-) -> Written:
+def _written(width_us: int, columns: dict[str, tuple[str, ...]], runs: Runs) -> Written:
+    """A run of rows has the same tags and field."""
+    absent = ("",) * len(columns["_value"])
+    tags = [runs.heads(columns.get(tag, absent)) for tag in _TAGS]
     target, service, component, provider, region, network, family = tags
     names, target_code = coded(map(_SEPARATOR.join, zip(target, service, component, provider, strict=True)))
     places, place = coded(zip(region, network, strict=True))
-    times = np.array([text.rstrip("Z") for text in columns["_time"]], "M8[ns]").astype(np.int64) // 1000
-    values = columns["_value"]
-    texts = [value.split(";") if mine else ("", "") for mine, value in zip(own.tolist(), values, strict=True)]
-    marks, counts = zip(*texts, strict=True)
+    fields, values = runs.heads(columns["_field"]), columns["_value"]
+    own = runs.spread(np.array([field == CELL for field in fields], np.bool_))
+    mine = np.flatnonzero(own).tolist()
+    texts = ";".join([values[row] for row in mine]).split(";") if mine else []
     numbers = np.zeros((len(values), _NUMBERS), np.uint64)
-    numbers[own] = np.fromstring(" ".join(filter(None, counts)), np.uint64, sep=" ").reshape(-1, _NUMBERS)
-    timings, bins = _bins(columns["_field"], values, own)
+    numbers[own] = np.fromstring(" ".join(texts[1::2]), np.uint64, sep=" ").reshape(-1, _NUMBERS)
+    marks = [""] * len(values)
+    for row, mark in zip(mine, texts[::2], strict=True):
+        marks[row] = mark
+    timings, bins = _bins([columns["_field"][row] for row in np.flatnonzero(~own).tolist()], values, own)
     cells = Cells(
         width_us=width_us,
         target_ids=tuple(names),
-        target=target_code,
+        target=runs.spread(target_code),
         places=tuple(Place(r, int(n or 0)) for r, n in places),
-        place=place,
-        family=np.array([int(text or 0) for text in family], np.int64),
-        start_us=times,
+        place=runs.spread(place),
+        family=runs.spread(np.array([int(text or 0) for text in family], np.int64)),
+        start_us=microseconds(columns["_time"]),
         outcomes=numbers[:, 2:].astype(np.int64),
         saturated=numbers[:, 0].astype(np.int64),
         minutes=numbers[:, 1],
@@ -158,13 +166,13 @@ def _written(
         bin=bins[2],
         bin_count=bins[3],
     )
-    return Written(cells, marks)
+    return Written(cells, tuple(marks))
 
 
 def _bins(fields: Sequence[str], values: Sequence[str], own: Any) -> tuple[tuple[str, ...], Any]:
     """The timings that occur; and cell, timing, bin and count of each bin."""
     rows = np.flatnonzero(~own)
-    timings, timing = coded(fields[row].removeprefix(HISTOGRAM) for row in rows.tolist())
+    timings, timing = coded(field.removeprefix(HISTOGRAM) for field in fields)
     texts = [values[row] for row in rows.tolist()]
     number = np.array([text.count(":") for text in texts], np.int64)
     pairs = np.fromstring(" ".join(texts).replace(":", " "), np.int64, sep=" ").reshape(-1, 2)

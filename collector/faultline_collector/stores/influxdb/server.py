@@ -24,6 +24,7 @@ from faultline_collector.stores.store import StoreError
 WRITE_DEADLINE_S = 30.0
 QUERY_DEADLINE_S = 60.0
 _CONNECT_S = 5.0
+_READ_BYTES = 2**20
 _GZIP = 16 + zlib.MAX_WBITS
 
 _DIALECT = Dialect(
@@ -77,7 +78,9 @@ class Server:
         """The rows of a Flux query's answer, as annotated CSV without annotations; raises StoreError."""
         try:
             with self._client.query_api().query_raw(flux, dialect=_DIALECT) as response:
-                yield from csv.reader(io.TextIOWrapper(response, "utf-8", newline=""))
+                response.auto_close = False  # a reader of a reader asks once more behind the end
+                held = io.BufferedReader(response, _READ_BYTES)
+                yield from csv.reader(io.TextIOWrapper(held, "utf-8", newline=""))
         except (ApiException, HTTPError) as error:
             raise StoreError(f"InfluxDB at {self.address.url} {failure_of(error)}") from error
 
