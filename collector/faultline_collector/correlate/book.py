@@ -12,8 +12,9 @@ from faultline_collector.correlate.describe import describe
 from faultline_collector.correlate.layout import Index, Layout
 from faultline_collector.correlate.life import (
     CHANGE_INTERVALS,
-    CONFIRM_NATS,
     CONTAINED,
+    GUARD_INTERVALS,
+    GUARD_US,
     STALE_INTERVALS,
     STEADY_US,
     SWITCH_TICKS,
@@ -32,6 +33,8 @@ from faultline_collector.results import Mask
 
 AGES_SUSPECTED, AGES_CONFIRMED = 15, 6
 """How often in an interval it is asked whether an open outage has lasted or ended."""
+OWN_SHARE = 0.3
+"""Share of an outage's failing cells that must be its own for only those to be asked."""
 FROZEN_US = 3_600_000_000
 """How long an open outage keeps its cells from being learned; renewed with every move."""
 
@@ -132,8 +135,9 @@ class Book:
         return describe(self._layout, self._cells, self._senses[cause.slow].recent, cause, bad, lost, now_us)
 
     def _open(self, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int) -> None:
+        if self._is_remnant(cause, bad, now_us) or self._is_stale(cause, bad, now_us):
+            return
         outage = self._described(cause, bad, lost, now_us)
-        began_us = outage.onset_us
         before = next((c for c in self._closed if self._returns(c, cause, rectangle, bad, now_us)), None)
         if before is not None:
             self._closed.remove(before)
@@ -146,11 +150,28 @@ class Book:
             since_us=now_us,
             supported_us=now_us,
             interval_us=int(self._layout.interval_us[cause.targets].max()),
-            began_us=began_us,
+            began_us=now_us,
             returned_us=(*before.returned_us, now_us) if before is not None else (),
         )
         self.live.append(live)
         self.note(live)
+
+    def _is_remnant(self, cause: Cause, bad: Mask, now_us: int) -> bool:
+        """Whether a cause is what an outage of something else leaves for some moments after its end."""
+        return any(
+            closed.outage.subject != cause.subject
+            and closed.outage.confirmed_us is not None
+            and now_us - (closed.outage.resolved_us or 0)
+            <= max(GUARD_US, GUARD_INTERVALS * closed.interval_us)
+            and contained(bad, closed.rectangle) >= CONTAINED
+            for closed in self._closed
+        )
+
+    def _is_stale(self, cause: Cause, bad: Mask, now_us: int) -> bool:
+        """Whether nothing of it has failed for so long that it would be withdrawn at once."""
+        recent = self._senses[cause.slow].recent
+        step_us = int(self._layout.interval_us[cause.targets].max())
+        return int(recent.started_us[bad[recent.cell]].max()) < now_us - STALE_INTERVALS * step_us
 
     def _returns(self, closed: Live, cause: Cause, rectangle: Mask, bad: Mask, now_us: int) -> bool:
         """Whether a cause is the return of what has just ended: the same subject, mostly the same cells."""
@@ -171,12 +192,12 @@ class Book:
         new = bad & ~live.bad
         live.bad = bad if live.restored else live.bad | bad
         live.restored = False
-        live.rate = max(live.rate, cause.rate)
+        lasting = live.outage.state is State.CONFIRMED and cause.window_us >= live.interval_us
+        live.rate = cause.rate if lasting else max(live.rate, cause.rate)
         confirmed = live.outage.state is not State.SUSPECTED
         if confirmed and (not new.any() or contained(rectangle, live.rectangle) == 1.0):
             return
         outage = self._described(cause, live.bad & rectangle, lost, now_us)
-        live.began_us = min(live.began_us, outage.onset_us)
         shaped = reshaped(live.outage, outage, now_us, grow=confirmed)
         live.rectangle = live.rectangle | rectangle if confirmed else rectangle
         shaped = replace(shaped, changed_us=live.outage.changed_us)
@@ -196,12 +217,13 @@ class Book:
         if live.proposal != cause.key:
             live.proposal, live.proposed_ticks, live.proposed_us = cause.key, 0, now_us
         live.proposed_ticks += 1
-        if live.proposed_ticks < SWITCH_TICKS or not (suspected or self._endures(live, cause, bad, now_us)):
+        if live.proposed_ticks < SWITCH_TICKS or not (
+            suspected or self._endures(live, cause, rectangle, bad, now_us)
+        ):
             return False
         live.proposal, live.proposed_ticks = (), 0
         live.changes += not suspected
         outage = self._described(cause, bad, lost, now_us)
-        live.began_us = min(live.began_us, outage.onset_us)
         live.outage = reshaped(live.outage, outage, now_us, grow=False)
         if contained(rectangle, live.rectangle) < 1.0:
             live.since_us = now_us
@@ -210,18 +232,21 @@ class Book:
         self.note(live)
         return True
 
-    def _endures(self, live: Live, cause: Cause, bad: Mask, now_us: int) -> bool:
-        """Whether a confirmed outage may move to a cause: it has lasted, and so has what it adds."""
+    def _endures(self, live: Live, cause: Cause, rectangle: Mask, bad: Mask, now_us: int) -> bool:
+        """Whether a confirmed outage may move to a cause: it lasts, what it adds too, what it drops not."""
         for_us = now_us - live.proposed_us
         if for_us < max(self.hold_us, CHANGE_INTERVALS * live.interval_us):
             return False
-        more = bad & ~live.rectangle
-        if not more.any():
-            return True
-        base = self._senses[cause.slow].base
+        more, less = bad & ~live.rectangle, live.bad & ~rectangle
         lasting_us = for_us - self.hold_us
-        said = persistence(more, cause.rate, self._cells, base, self._layout, now_us, lasting_us)
-        return said >= CONFIRM_NATS
+        if not self._lasts(bad, cause, now_us, lasting_us):
+            return False
+        grows = not more.any() or self._lasts(more, cause, now_us, lasting_us)
+        return grows and not (less.any() and self._lasts(less, cause, now_us, lasting_us))
+
+    def _lasts(self, bad: Mask, cause: Cause, now_us: int, lasting_us: int) -> bool:
+        base = self._senses[cause.slow].base
+        return persistence(bad, cause.rate, self._cells, base, self._layout, now_us, lasting_us)
 
     # -- lives ---------------------------------------------------------------------------------------------
 
@@ -246,7 +271,8 @@ class Book:
         """Confirms an outage that has lasted, ends one that is over."""
         live.aged_us = now_us
         live.supported_us = live.supported_us or now_us
-        found = recovery(live, self._cells, self._senses[live.slow].base, self._layout, now_us, self.hold_us)
+        base, bad = self._senses[live.slow].base, self._own(live)
+        found = recovery(live, bad, self._cells, base, self._layout, now_us, self.hold_us)
         state = live.outage.state
         if found.done(self._settings):
             if state is not State.FLAPPING or now_us - self._fed_us(live) >= STEADY_US:
@@ -255,12 +281,18 @@ class Book:
             stale_us = max(STALE_INTERVALS * live.interval_us, 10e6)
             if now_us - min(live.supported_us, self._fed_us(live)) > stale_us:
                 self._close(live, now_us)
-            elif live.supported_us == now_us and found.persists >= CONFIRM_NATS:
+            elif live.supported_us == now_us and found.persists:
                 self.move(live, State.FLAPPING if live.flaps(now_us) else State.CONFIRMED, now_us)
         elif state is State.CONFIRMED and found.begun(self._settings):
             self.move(live, State.RECOVERING, now_us)
         elif state is State.RECOVERING and found.nats < 0:
             self.move(live, State.CONFIRMED, now_us)
+
+    def _own(self, live: Live) -> Mask:
+        """Its failing cells without those that other outages cover, unless those are nearly all."""
+        others = [other.rectangle for other in self.failing if other is not live and other.slow == live.slow]
+        own = live.bad & ~np.logical_or.reduce([self.nothing, *others])
+        return own if own.sum() >= OWN_SHARE * live.bad.sum() else live.bad
 
     def _fed_us(self, live: Live) -> int:
         """When the newest failed round of its cells began, or when it was last changed."""

@@ -22,8 +22,10 @@ CHANGE_INTERVALS = 2
 """How long another explanation must hold before a confirmed outage moves to it, in intervals."""
 CONTAINED = 0.7
 """Share of one cause's failing cells within another's that makes it a part of it."""
-CONFIRM_NATS = 3.0
-"""What rounds begun after the hold must say for a suspicion to be confirmed."""
+CONFIRM_NATS, CONFIRM_EACH = 8.0, 2.5
+"""What rounds begun after the hold must say for a suspicion to be confirmed, and for each agent; nats."""
+GUARD_US, GUARD_INTERVALS = 60_000_000, 2
+"""How long after an outage's end what fails within it opens nothing new, microseconds or intervals."""
 STALE_INTERVALS = 2.0
 FLAPPING_RETURNS, FLAPPING_US = 3, 900_000_000
 """How often an outage must have come back after its end within which time to be flapping."""
@@ -40,8 +42,8 @@ class Live:
     """An open outage with what the engine needs to follow it; `rectangle` and `bad` are flat cells.
 
     Of a `restored` one nobody knows yet which of its cells fail; before `since_us` it is not judged, so that
-    the past may be read again. `began_us` is the onset of its present bout: what was over and came back began
-    again.
+    the past may be read again. `began_us` is when its present bout was first told (of a silence: its onset),
+    from which on it must hold to be confirmed.
     """
 
     outage: Outage
@@ -99,15 +101,15 @@ def outage_id(cause_key: Sequence[str], at_us: int) -> str:
 class Recovery:
     """What the rounds since the onset say about an end: nats, share probed again, agents that see it.
 
-    `persists` is how much the rounds begun after the hold say that it still goes on, nats; `clean` that no
-    round of the longest window failed, which ends also what too few rounds can speak against.
+    `persists` says that it still goes on, by the rounds begun after the hold; `clean` that no round of the
+    longest window failed, which ends also what too few rounds can speak against.
     """
 
     nats: float
     probed_again: float
     agents: int
     needed_agents: int
-    persists: float
+    persists: bool
     clean: bool = False
 
     def done(self, settings: EngineSettings) -> bool:
@@ -124,33 +126,35 @@ class Recovery:
 
 
 def recovery(
-    live: Live, cells: Cells, base: Baselines, layout: Layout, now_us: int, hold_us: int
+    live: Live, own: Mask, cells: Cells, base: Baselines, layout: Layout, now_us: int, hold_us: int
 ) -> Recovery:
-    """The reverse test on the cells that failed, over rounds since the last change of the outage."""
-    bad = np.flatnonzero(live.bad)
+    """The reverse test on its `own` cells that failed, over rounds since the last change of the outage."""
+    bad = np.flatnonzero(own)
     if not bad.size:
-        return Recovery(0.0, 0.0, 0, 1, 0.0)
+        return Recovery(0.0, 0.0, 0, 1, persists=False)
     agents = np.unique(bad // layout.shape[1])
     targets = np.unique(bad % layout.shape[1])
-    block = weigh(cells, base, agents, targets, now_us, ~live.bad)
+    block = weigh(cells, base, agents, targets, now_us, ~own)
     by_agent = _said(block, live.rate)
     persists = _lasting(block, by_agent, now_us - live.began_us - hold_us)
     windows = block.windows_us <= max(now_us - live.since_us, 0)
     if not windows.any():
-        return Recovery(0.0, 0.0, 0, 1, persists)
+        return Recovery(0.0, 0.0, 0, 1, persists=persists)
     nats = np.where(windows, -by_agent.sum(axis=0), -np.inf)
     again = ((block.failed + block.fine) > 0).sum(axis=(0, 1)) / bad.size
     seen = (block.fine > 0).any(axis=1).sum(axis=0)
     ready = nats + np.where(again >= 0.6, 100.0, 0.0)
     at = int(ready.argmax())
     clean = bool(windows[-1] and not block.failed[:, :, -1].any())
-    return Recovery(float(nats[at]), float(again[at]), int(seen[at]), min(3, agents.size), persists, clean)
+    return Recovery(
+        float(nats[at]), float(again[at]), int(seen[at]), min(3, agents.size), persists=persists, clean=clean
+    )
 
 
 def persistence(
     bad: Mask, rate: float, cells: Cells, base: Baselines, layout: Layout, now_us: int, lasting_us: int
-) -> float:
-    """How much the rounds of these flat cells begun in the last while say that they fail, nats."""
+) -> bool:
+    """Whether the rounds of these flat cells begun in the last while say that they fail."""
     cell = np.flatnonzero(bad)
     block = weigh(
         cells, base, np.unique(cell // layout.shape[1]), np.unique(cell % layout.shape[1]), now_us, ~bad
@@ -166,13 +170,14 @@ def _said(block: Block, rate: float) -> Floats:
     return out
 
 
-def _lasting(block: Block, by_agent: Floats, lasting_us: int) -> float:
-    """What the rounds of the last while say, all together; nothing where fewer than two agents fail."""
+def _lasting(block: Block, by_agent: Floats, lasting_us: int) -> bool:
+    """Whether the rounds of the last while say so, all together; not where fewer than two agents fail."""
     lasting = int(np.searchsorted(block.windows_us, lasting_us, "right")) - 1
     if lasting < 0:
-        return 0.0
+        return False
     failing = int((block.failed[:, :, lasting] > 0).any(axis=1).sum())
-    return float(by_agent[:, lasting].sum()) if failing >= min(2, block.agents.size) else 0.0
+    needed = min(CONFIRM_NATS, CONFIRM_EACH * block.agents.size)
+    return failing >= min(2, block.agents.size) and float(by_agent[:, lasting].sum()) >= needed
 
 
 def moved(live: Live, state: State, now_us: int) -> Outage:
