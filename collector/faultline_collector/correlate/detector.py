@@ -46,7 +46,7 @@ class Detector:
         self._senses = channels(layout, settings, self._cells)
         self._failing, self._slowness = self._senses
         self._clocks = Clocks(agents)
-        self._paces = Paces(agents * targets)
+        self._paces = Paces(agents * targets, settings.slow_least_s * 1e6)
         self._silence = Silence(layout, settings, self._cells)
         self._waiting = Waiting(self._cells, self._silence.patience_us)
         self._intake = Intake(layout, self._cells, self._clocks, self._paces, settings.late_s * 1e6)

@@ -14,14 +14,18 @@ STEP, FIRST_STEP = 0.03, 0.2
 """How far a median moves with a round, in log time; and in its first rounds."""
 LEARNING = 8
 """Rounds that a cell learns from before any is called slow."""
-SLOW_LOG, SLOW_SPREADS, SLOW_US = 0.35, 5.0, 15_000.0
-"""Slow is this much more in log time, this many usual deviations, and this many microseconds."""
+SLOW_LOG, SLOW_SPREADS = 0.35, 5.0
+"""Slow is this much more in log time, and this many usual deviations."""
 
 
 class Paces:
-    """Median and mean deviation of log time per flat cell; what is noted counts from the next `settle` on."""
+    """Median and mean deviation of log time per flat cell; what is noted counts from the next `settle` on.
 
-    def __init__(self, cells: int) -> None:
+    `least_us`: how much longer than usual, microseconds, is the least that is slow.
+    """
+
+    def __init__(self, cells: int, least_us: float) -> None:
+        self._least_us = least_us
         self._median = np.zeros(cells, np.float32)
         self._spread = np.full(cells, 0.1, np.float32)
         self._rounds = np.zeros(cells, np.uint8)
@@ -36,7 +40,9 @@ class Paces:
         log = np.log(took)
         usual = self._median[cell]
         over = log - usual > np.maximum(SLOW_LOG, SLOW_SPREADS * self._spread[cell])
-        out[at[over]] = (took[over] - np.exp(usual[over]) > SLOW_US) & (self._rounds[cell[over]] >= LEARNING)
+        out[at[over]] = (took[over] - np.exp(usual[over]) > self._least_us) & (
+            self._rounds[cell[over]] >= LEARNING
+        )
         self._cell.append(cell)
         self._log.append(log)
         return out

@@ -116,6 +116,10 @@ class EngineSettings(Settings):
         default=180.0,
         description="how long a single agent must be silent to be an outage of its own; seconds",
     )
+    slow_least_s: Annotated[float, Between(0.001, 3600)] = Field(
+        default=0.015,
+        description="what a probe must take longer than is usual for it to count as slow; seconds",
+    )
     silence_floor_s: Annotated[float, Between(0.1, 3600)] = Field(
         default=8.0, description="least gap in an agent's deliveries that counts as silence; seconds"
     )

@@ -22,7 +22,8 @@ LONE_SILENCE_S = 20
 """How long one agent is silent before the lab's collector says so: nobody restarts agents here."""
 HOLD_S = 3
 """How long trouble must last to be confirmed: nobody is woken here."""
-
+SLOW_LEAST_S = 60
+"""What is slow here is this machine, which all agents and servers share; no probe waits so long."""
 
 GRPC, MQTT = "grpc", "mqtt"
 """How agents come to the collector: the schemes of its URL."""
@@ -49,7 +50,12 @@ def collector_settings(world: World, folder: Path, wiring: Wiring) -> dict[str, 
             "web": f"127.0.0.1:{wiring.web_port}",
         },
         **wiring.servers,
-        "correlation": {"lone_silence_s": LONE_SILENCE_S, "hold_s": HOLD_S, "unwell_s": 1},
+        "correlation": {
+            "lone_silence_s": LONE_SILENCE_S,
+            "hold_s": HOLD_S,
+            "unwell_s": 1,
+            "slow_least_s": SLOW_LEAST_S,
+        },
         "regions": [
             {
                 "id": place.id,
