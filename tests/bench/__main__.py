@@ -25,6 +25,7 @@ BENCHES = {
     "verdict": "drawn worlds: Faultline beside the rules in use today; what a tick costs",
     "labelled": "the labelled worlds d01 to d06: found, right scope, delay; replay speed",
     "day": "memory and rate of replay: 1,000 agents x 100 targets at 30 s",
+    "asking": "made worlds with agents asked to probe now, beside without: delays, probes more",
     "lab": "time from an injected fault to suspected and confirmed",
     "page": "size of the page",
 }

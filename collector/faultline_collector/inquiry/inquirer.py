@@ -16,8 +16,16 @@ MOST_TARGETS = 4
 OTHERS, AGAIN, RECOVERED = 10, 8, 24
 """Agents that are asked: fine ones on suspicion, failing ones when it lasts, those of before on recovery."""
 
-MOST_WAVES = 6
+MOST_WAVES = 12
 """Most often that is asked about one outage."""
+
+LASTING_WAVES = 2
+"""How often is asked when the hold is over: an answer early in an agent's round adds little to that round."""
+
+BEGINS_TO_END = 2
+"""Agents that are fine again, for an end to be asked about."""
+
+RECOVERING_EVERY_US = 60_000_000
 
 RUNS_WITHIN_US = 8_000_000
 """What an agent has not begun by then it leaves: it would tell of another moment."""
@@ -100,7 +108,7 @@ class Inquirer:
     def _about(
         self, outage: Outage, case: _Case, hourly: Mapping[str, float], now_us: int
     ) -> Iterator[Errand]:
-        wave = self._wave(outage, now_us)
+        wave = self._wave(outage, len(hourly), now_us)
         if not wave or wave in case.asked or len(case.asked) >= MOST_WAVES:
             return
         case.asked.add(wave)
@@ -110,22 +118,25 @@ class Inquirer:
         good = telling(outage, (agent for agent in there if agent.id not in failing))
         match wave[0]:
             case "suspected":
+                yield from self._proofs(bad, good, failing, outage, case, now_us)
                 yield from self._probes(good[:OTHERS], outage, "suspected", now_us)
-                yield from self._proofs(bad, good, failing, outage, case, now_us)
             case "lasting":
-                yield from self._probes(bad[:AGAIN], outage, "lasting", now_us)
                 yield from self._proofs(bad, good, failing, outage, case, now_us)
+                yield from self._probes(bad[:AGAIN], outage, "lasting", now_us)
             case _:
                 yield from self._probes(bad[:RECOVERED], outage, "recovering", now_us)
 
-    def _wave(self, outage: Outage, now_us: int) -> tuple[str, ...]:
+    def _wave(self, outage: Outage, agents: int, now_us: int) -> tuple[str, ...]:
         """Which question is due, if any; one that has another scope is another question."""
-        if outage.state is State.RECOVERING:
-            return ("recovering", str(outage.changed_us))
         if outage.state is not State.SUSPECTED:
+            fine = len(self._witnesses.recovered(outage.target_ids, outage.onset_us))
+            if outage.state is State.RECOVERING or fine >= min(BEGINS_TO_END, agents):
+                return ("recovering", str(now_us // RECOVERING_EVERY_US))
             return ()
-        if now_us >= outage.onset_us + self._hold_us and now_us > outage.detected_us:
-            return ("lasting",)
+        over_us = now_us - outage.onset_us - self._hold_us
+        if over_us >= 0 and now_us > outage.detected_us:
+            turn = min(2 * over_us // max(self._settled_us, 1), LASTING_WAVES - 1)
+            return ("lasting", str(turn))
         return ("suspected", outage.scope.value, outage.subject.kind, outage.subject.id)
 
     def _is_settled(self, agent_id: str, now_us: int) -> bool:

@@ -71,16 +71,41 @@ def test_when_the_hold_is_over_those_that_fail_are_asked_again() -> None:
     again = asks.look([outage()], EVERYONE, NOW_US + 40 * SECOND_US)
     assert set(probes(again)) == {"east-64500", "east-64501"}
     assert {errand.reason for errand in again if isinstance(errand.order, ProbeNow)} == {"lasting"}
+    assert asks.look([outage()], EVERYONE, NOW_US + 53 * SECOND_US) == []
+    assert set(probes(asks.look([outage()], EVERYONE, NOW_US + 55 * SECOND_US))) == set(probes(again))
+    assert asks.look([outage()], EVERYONE, NOW_US + 90 * SECOND_US) == []
 
 
 def test_recovery_is_asked_of_those_that_failed() -> None:
-    """Each time that it seems to begin."""
+    """At most once a minute."""
     asks = inquirer(heard(BAD))
-    ending = outage(state=State.RECOVERING, changed_us=NOW_US + MINUTE_US)
+    ending = outage(state=State.RECOVERING)
     assert set(probes(asks.look([ending], EVERYONE, NOW_US + MINUTE_US))) == {"east-64500"}
     assert asks.look([ending], EVERYONE, NOW_US + MINUTE_US + SECOND_US) == []
-    again = replace(ending, changed_us=NOW_US + 2 * MINUTE_US)
-    assert set(probes(asks.look([again], EVERYONE, NOW_US + 2 * MINUTE_US))) == {"east-64500"}
+    assert set(probes(asks.look([ending], EVERYONE, NOW_US + 2 * MINUTE_US))) == {"east-64500"}
+
+
+def test_a_recovery_that_a_few_agents_see_is_asked_about_at_once() -> None:
+    """Two that failed and are fine again let the others look, and one does not."""
+    bad = [(f"{region}-64500", "a-web") for region in ("east", "north", "south")]
+    witnesses = heard(*bad)
+    asks, sure = inquirer(witnesses), outage(state=State.CONFIRMED)
+    for number, (agent, target) in enumerate(bad[:2]):
+        assert asks.look([sure], EVERYONE, NOW_US + number * SECOND_US) == []
+        witnesses.take(results((agent, target, Outcome.OK), at_us=NOW_US + number * SECOND_US + 1))
+    asked = probes(asks.look([sure], EVERYONE, NOW_US + 2 * SECOND_US))
+    assert set(asked) == {agent for agent, _ in bad}
+
+
+def test_who_fails_again_is_not_fine() -> None:
+    """Nor who was fine before it failed."""
+    witnesses = heard(BAD)
+    witnesses.take(results((*BAD, Outcome.OK), at_us=NOW_US - SECOND_US))
+    assert witnesses.recovered(("a-web",), 0) == set()
+    witnesses.take(results((*BAD, Outcome.OK), at_us=NOW_US + SECOND_US))
+    assert witnesses.recovered(("a-web",), 0) == {"east-64500"}
+    witnesses.take(results((*BAD, Outcome.DNS), at_us=NOW_US + 2 * SECOND_US))
+    assert witnesses.recovered(("a-web",), 0) == set()
 
 
 def test_what_others_cannot_tell_is_not_asked() -> None:
