@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import fill
 
 from tests.bench.pictures import write_pictures
 from tests.bench.scoring import MOMENTS_S, Score, quantile
@@ -12,8 +13,7 @@ PAGE = Path("docs/verdict.md")
 PICTURES = Path("docs/pictures")
 BEGIN, END = "<!-- written by tests.bench.verdict -->", "<!-- end of what tests.bench.verdict writes -->"
 
-HEAD = """## Beside the rules in use today
-
+HEAD = """
 Written on {day} by `python -m tests.bench.verdict` from what `make bench ONLY=verdict` measured: {worlds}
 worlds drawn by seed (tests/bench/duel.py), {faults} faults of all scopes, {years:.2f} target-years
 watched; each rule is given the same results in order of receipt and looks every five seconds. A rule of
@@ -54,7 +54,7 @@ COLUMNS: dict[str, Cell] = {
         f"{seconds(s.beyond_bound_s, 0.5)}, {seconds(s.beyond_bound_s, 0.95)}"
     ),
     "notices a fault": lambda s: f"{s.notices / max(1, s.found):.2f}",
-    "regions (Jaccard)": lambda s: "-" if math.isnan(s.overlap) else f"{s.overlap:.2f}",
+    "regions (Jaccard, mean)": lambda s: "-" if math.isnan(s.overlap) else f"{s.overlap:.2f}",
     "onset error p50 (s)": lambda s: seconds(s.onset_errors_s, 0.5),
     "recovery p50 (s)": lambda s: seconds(s.recoveries_s, 0.5),
     "never ended": lambda s: str(s.unresolved),
@@ -84,7 +84,7 @@ def matrix(score: Score, after_s: int) -> Iterator[str]:
 def section(scores: dict[str, Score], worlds: int) -> str:
     """What stands between the marks."""
     mine = next(iter(scores.values()))
-    head = HEAD.format(
+    said = HEAD.format(
         day=f"{datetime.now(UTC):%Y-%m-%d}",
         worlds=worlds,
         faults=mine.faults,
@@ -101,6 +101,7 @@ def section(scores: dict[str, Score], worlds: int) -> str:
     ]
     for after_s in MOMENTS_S:
         parts += [*matrix(mine, after_s), ""]
+    head = f"## Beside the rules in use today\n\n{fill(said.strip(), 110, break_on_hyphens=False)}\n\n"
     return head + "\n".join([*parts, "![scopes](pictures/verdict-scope.svg)"])
 
 

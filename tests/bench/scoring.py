@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import fmean
 
 from faultline_collector.outages import Outage, Scope
 from faultline_collector.worlds.making import World
@@ -239,8 +239,8 @@ class Score:
 
     @property
     def overlap(self) -> float:
-        """The median overlap of regions (Jaccard)."""
-        return median(self.overlaps) if self.overlaps else math.nan
+        """The mean overlap of regions (Jaccard)."""
+        return fmean(self.overlaps) if self.overlaps else math.nan
 
     @property
     def false_a_year(self) -> tuple[float, float]:

@@ -62,7 +62,7 @@ def rows_of(name: str, score: Score) -> Iterator[Row]:
         "unit": "s",
     }
     yield {"name": f"{name}: notices", "value": score.notices / max(1, score.found), "unit": "a fault found"}
-    yield {"name": f"{name}: regions", "value": score.overlap, "unit": "Jaccard, median"}
+    yield {"name": f"{name}: regions", "value": score.overlap, "unit": "Jaccard, mean"}
     yield {"name": f"{name}: onset error, median", "value": quantile(score.onset_errors_s, 0.5), "unit": "s"}
     yield {"name": f"{name}: recovery delay, median", "value": quantile(score.recoveries_s, 0.5), "unit": "s"}
 
