@@ -111,12 +111,14 @@ class Fleet:
         tokens = self._enlist(path)
         self._launch("collector", "faultline", "collector", "run", "--config", str(path))
         self.until("the collector's web", lambda: self._get("/healthz") is not None, 60)
-        for vantage in VANTAGES:
+        for number, vantage in enumerate(VANTAGES):
             home = self._folder / vantage.id
             settings = write_yaml(home / "agent.yaml", agent_settings(vantage, home))
             (home / "token").write_text(tokens[vantage.id])
             (home / "token").chmod(0o600)
             self._launch(vantage.id, "faultline-agent", "run", "--config", str(settings))
+            if number == 0:  # it compiles what all others find compiled
+                self.until("the first agent", lambda: self.metric("faultline_sessions") > 0, 60)
         wanted = len(VANTAGES) * len(PARTS) * ROUNDS
         self.until("results", lambda: self.metric('faultline_results_total{fate="stored"}') >= wanted, 90)
         self.until("quiet", lambda: not self.open(), 60)

@@ -59,12 +59,30 @@ def judged(fleet: Fleet, before: set[str]) -> dict[str, Any]:
     return next(o for o in fleet.outages() if o["id"] == found[0]["id"])
 
 
+def proofs(fleet: Fleet, outage_id: str, kind: str, *, failing: bool) -> list[dict[str, Any]]:
+    """What vantages gathered of an outage, once it is there."""
+
+    def found() -> list[dict[str, Any]]:
+        told = fleet.story(outage_id)["proofs"]
+        return [proof["data"] for proof in told if proof["kind"] == kind and proof["failing"] is failing]
+
+    return fleet.until(f"{kind} of those that {'fail' if failing else 'are fine'}", found, PATIENCE_S)
+
+
+def addresses(path: dict[str, Any]) -> list[str | None]:
+    """Who answered on the way, hop by hop."""
+    return [hop.get("address") for hop in path["hops"]]
+
+
 def test_blackholed_addresses_of_a_provider_are_the_providers_outage(fleet: Fleet, before: set[str]) -> None:
     """Both of its services time out from everywhere, the others do not."""
     fleet.internet.drop(f"ip daddr {{ {address_of('alpha')}, {address_of('beta')} }}")
     outage = judged(fleet, before)
     assert verdict(outage) == ("provider", "provider", "edge")
     assert sorted(outage["target_ids"]) == ["alpha-web", "beta-web"]
+    path = proofs(fleet, outage["id"], "traceroute", failing=True)[0]
+    assert not path["reached"]
+    assert [hop and hop.rpartition(".")[2] for hop in addresses(path)[:3]] == ["1", "1", None]
 
 
 def test_dead_resolver_of_a_region_is_the_regions_outage(fleet: Fleet, before: set[str]) -> None:
@@ -73,6 +91,11 @@ def test_dead_resolver_of_a_region_is_the_regions_outage(fleet: Fleet, before: s
     outage = judged(fleet, before)
     assert verdict(outage)[1:] == ("region", "north")
     assert outage["regions"] == ["north"]
+    names = proofs(fleet, outage["id"], "dns", failing=True)[0]
+    assert {answer["problem"] for answer in names["answers"]} == {"no answer within 3 s"}
+    healthy = proofs(fleet, outage["id"], "traceroute", failing=False)[0]
+    assert healthy["reached"]
+    assert len(healthy["hops"]) == 3
 
 
 def test_cut_uplink_is_the_networks_outage_and_no_services(fleet: Fleet, before: set[str]) -> None:
