@@ -1,7 +1,7 @@
 """Where `faultline replay --from-store` finds its window: a running collector, or a store that none holds."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,17 +113,22 @@ def opened_store(url: str, folder: Path) -> Iterator[Store]:
         raise Failed(str(error)) from error
 
 
-def sent(store: Store) -> None:
+def sent(
+    store: object,
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
     """Waits until a store on another machine has everything; raises StoreError when it takes nothing more."""
     if not isinstance(store, RemoteStore):
         return
-    left, moved = store.standing().waiting_results, time.monotonic()
+    left, moved = store.standing().waiting_results, monotonic()
     while left:
-        time.sleep(_LOOK_AGAIN_S)
+        sleep(_LOOK_AGAIN_S)
         standing = store.standing()
         if standing.waiting_results < left:
-            left, moved = standing.waiting_results, time.monotonic()
-        elif time.monotonic() - moved > _PATIENCE_S:
+            left, moved = standing.waiting_results, monotonic()
+        elif monotonic() - moved > _PATIENCE_S:
             raise StoreError(
                 f"{left} results were not taken: {standing.problem or 'the server does not answer'}"
             )

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,14 @@ from click.testing import CliRunner, Result
 from faultline.outcomes import Outcome
 from faultline_collector.api.export import results_csv
 from faultline_collector.commands import main
+from faultline_collector.commands.back_testing import sent
 from faultline_collector.outages import Outage, State, Subject, iso
 from faultline_collector.replay.trace import open_trace, read_results
 from faultline_collector.replay.window import Window, write_window
 from faultline_collector.results import ResultBatch, Source
 from faultline_collector.stores import open_store
-from faultline_collector.stores.store import ReceivedRange
+from faultline_collector.stores.remote import Standing
+from faultline_collector.stores.store import ReceivedRange, StoreError
 from tests.collector.api.serving import Served
 from tests.collector.api.worlds import AGENTS, MINUTE_US, NOW_US, SECOND_US, outage, results
 from tests.collector.commands.conftest import Faultline
@@ -186,3 +188,40 @@ def test_results_that_an_agent_sent_from_two_spools_are_all_judged(served: Serve
     (read,) = read_results(trace)
     assert read.sequence.tolist() == [1, 2, 3, 4]
     assert np.array_equal(read.started_us, np.repeat(first.judged_us, 2))
+
+
+class Remote:
+    """A store on another machine that takes so many results at each look, and time that passes by looking."""
+
+    def __init__(self, *waiting: int) -> None:
+        self._waiting = list(waiting)
+        self.now_s = 0.0
+
+    def standing(self) -> Standing:
+        """As it is now; the last for ever."""
+        left = self._waiting.pop(0) if len(self._waiting) > 1 else self._waiting[0]
+        return Standing("InfluxDB is away" if left else "", waiting_results=left)
+
+    def note_outages(self, outages: Sequence[Outage]) -> None:
+        """Takes none."""
+
+    def sleep(self, seconds: float) -> None:
+        """Lets time pass."""
+        self.now_s += seconds
+
+    def wait(self) -> None:
+        """Waits for all to be taken."""
+        sent(self, monotonic=lambda: self.now_s, sleep=self.sleep)
+
+
+def test_a_store_elsewhere_is_waited_for_until_it_has_all() -> None:
+    """As long as it takes something, however slowly."""
+    remote = Remote(*range(500, 0, -1), 0)
+    remote.wait()
+    assert remote.now_s == pytest.approx(50)
+
+
+def test_a_store_elsewhere_that_takes_nothing_more_is_a_sentence() -> None:
+    """After half a minute, with what it says itself."""
+    with pytest.raises(StoreError, match=r"^3 results were not taken: InfluxDB is away$"):
+        Remote(5, 3).wait()
