@@ -42,7 +42,7 @@ page: .venv/.synced ## builds the map (only when its source changed)
 	@$(RUN) collector/web/build.py
 
 servers: ## Debian's Chromium and Mosquitto, for tests and the demo (root)
-	@bash scripts/servers.sh chromium mosquitto prometheus-alertmanager
+	@bash scripts/servers.sh chromium mosquitto prometheus-alertmanager iproute2 nftables
 
 influxd: ## builds the InfluxDB server for tests and the demo, once (go, cargo; about five minutes)
 	@bash scripts/influxd.sh

@@ -4,7 +4,7 @@
 set -eu
 declare -A programs=(
   [chromium]=chromium [nginx]=nginx [prometheus-blackbox-exporter]=prometheus-blackbox-exporter
-  [mosquitto]=mosquitto [nftables]=nft [prometheus-alertmanager]=prometheus-alertmanager
+  [mosquitto]=mosquitto [nftables]=nft [iproute2]=ip [prometheus-alertmanager]=prometheus-alertmanager
 )
 missing=()
 for package in "$@"; do
