@@ -2,6 +2,8 @@
 
 agent (region r, network n) -- network n -- core --+-- world: services, resolvers, references
                                                    +-- collector
+
+Loss is nftables' `numgen random`: not every kernel has netem (CONFIG_NET_SCH_NETEM).
 """
 
 import asyncio
