@@ -164,9 +164,7 @@ def read_results(trace: Trace, chunk: int = CHUNK) -> Iterator[ResultBatch]:
         try:
             yield from _stream(database, trace, chunk)
         except duckdb.Error as error:
-            raise BadTrace(
-                f"{trace.folder / 'results.parquet'} cannot be read: {_first_line(error)}"
-            ) from error
+            raise _unreadable(trace, error) from error
 
 
 def _first_line(error: Exception) -> str:
