@@ -35,8 +35,11 @@ class WebServer(uvicorn.Server):
         yield
 
     def listen(self) -> None:
-        """Lets connections come; they are answered once it runs."""
-        self._socket.listen(self.config.backlog)
+        """Lets connections come; they are answered once it runs. Raises CannotListen."""
+        try:
+            self._socket.listen(self.config.backlog)
+        except OSError as error:
+            raise CannotListen(f"cannot listen on {self.url}: {error.strerror}") from error
 
     async def run_until_stopped(self) -> None:
         """Serves until `stop`."""
