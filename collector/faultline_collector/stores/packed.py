@@ -15,13 +15,16 @@ import numpy.typing as npt
 
 from faultline.outcomes import Outcome
 from faultline_collector.results import Int32, Int64
-from faultline_collector.stores.order import DAY_US
+from faultline_collector.stores.order import DAY_US, FOREVER_US
 from faultline_collector.stores.places import Place
 from faultline_collector.stores.rollups import HOUR_US, Cells, code_of, merged
 from faultline_collector.stores.summary import OUTCOMES, Span
 
 SETTLE_US = 2 * HOUR_US
-"""So long after its end a day is closed, and may be packed; what comes later is late."""
+"""So long after its end a day, or an hour, is closed, and may be packed; what comes later is late."""
+
+AGAIN_US = HOUR_US
+"""A day to which late results keep coming is packed so often at most."""
 
 BINS_WIDTH_US = HOUR_US
 """Histograms are packed with cells of this width only: narrower ones are many times their bytes."""
@@ -39,7 +42,9 @@ Numbers = npt.NDArray[np.unsignedinteger]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackedDay:
-    """The cells of one width that begin in a day: a row a target, place and family, a column a cell's time.
+    """The cells of one width that begin in a day, before `until_us`, its end but for a day that goes on.
+
+    They are a table: a row a target, place and family, a column a cell's time.
 
     `ok` and `minutes` (rows, columns) are those of `Cells`, 0 where there is no cell. What is not good is
     rare: `other_cell` is row * columns + column, beside it the column of its count, and the count.
@@ -47,6 +52,7 @@ class PackedDay:
 
     width_us: int
     day: int
+    until_us: int
     target_ids: tuple[str, ...]
     places: tuple[Place, ...]
     target: Int32
@@ -83,10 +89,10 @@ class PackedBins:
     count: Numbers
 
 
-def packed(cells: Cells, day: int) -> tuple[PackedDay, dict[str, PackedBins]]:
-    """The cells that begin in a day, packed, and their histograms by timing."""
-    cells = merged([cells])
-    own = (cells.start_us >= day * DAY_US) & (cells.start_us < (day + 1) * DAY_US)
+def packed(cells: Cells, day: int, until_us: int = FOREVER_US) -> tuple[PackedDay, dict[str, PackedBins]]:
+    """The cells that begin in a day, and before a time, packed; and their histograms by timing."""
+    cells, until_us = merged([cells]), min(until_us, (day + 1) * DAY_US)
+    own = (cells.start_us >= day * DAY_US) & (cells.start_us < until_us)
     cells = cells if own.all() else cells.select(own)
     keys = (cells.target, cells.place, cells.family)
     _, first, row = np.unique(code_of(keys), return_index=True, return_inverse=True)
@@ -101,6 +107,7 @@ def packed(cells: Cells, day: int) -> tuple[PackedDay, dict[str, PackedBins]]:
     whole = PackedDay(
         width_us=cells.width_us,
         day=day,
+        until_us=until_us,
         target_ids=tuple(cells.target_ids[code] for code in targets),
         places=tuple(cells.places[code] for code in places),
         target=np.searchsorted(targets, cells.target[first]).astype(np.int32),
@@ -117,7 +124,8 @@ def packed(cells: Cells, day: int) -> tuple[PackedDay, dict[str, PackedBins]]:
 
 def encoded(day: PackedDay) -> bytes:
     """A packed day as bytes, compressed."""
-    head = {"width_us": day.width_us, "day": day.day, "targets": day.target_ids, "places": day.places}
+    head: dict[str, Any] = {"width_us": day.width_us, "day": day.day, "until_us": day.until_us}
+    head |= {"targets": day.target_ids, "places": day.places}
     return _encoded(head, [(name, getattr(day, name)) for name in _COLUMNS])
 
 
@@ -127,6 +135,7 @@ def decoded(data: bytes) -> PackedDay:
     return PackedDay(
         width_us=head["width_us"],
         day=head["day"],
+        until_us=head["until_us"],
         target_ids=tuple(head["targets"]),
         places=tuple(Place(*words) for words in head["places"]),
         **columns,

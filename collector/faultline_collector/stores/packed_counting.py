@@ -47,7 +47,9 @@ def count_piece(
     for first in range(0, len(wanted), _AT_ONCE):
         found = packs.read(piece.width_us, wanted[first : first + _AT_ONCE], query.timing)
         for day in sorted(found):
-            own = Span(max(span.since_us, day * DAY_US), min(span.until_us, (day + 1) * DAY_US))
+            own = Span(max(span.since_us, day * DAY_US), min(span.until_us, found[day].cells.until_us))
+            if own.since_us >= own.until_us:
+                continue
             if left_us < own.since_us:
                 yield rest(Span(left_us, own.since_us))
             yield count_packed(found[day], query, own)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from faultline_collector.stores.influxdb.server import Server
 from faultline_collector.stores.influxdb.store import InfluxdbStore
 from faultline_collector.stores.store import Store
 from tests.collector.stores.influxdb.buckets import address_of, new_store_url, options
+from tests.collector.stores.rows import DAY_US
 from tests.servers.influxdb import Organisation
 
 PLACES = {"memory": "memory://", "duckdb": "duckdb://{folder}/results.duckdb"}
@@ -62,7 +64,7 @@ def fresh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     def opened() -> Iterator[Store]:
         folder = tmp_path_factory.mktemp("fresh")
         if request.param == "duckdb":
-            store: Store = DuckdbStore(folder / "results.duckdb", clock=lambda: AFTER_ALL_US)
+            store: Store = DuckdbStore(folder / "results.duckdb", clock=days_after_all())
         else:
             store = _settled(request.getfixturevalue("influxdb"), folder)
         with closing(store):
@@ -71,12 +73,18 @@ def fresh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return opened
 
 
+def days_after_all() -> Callable[[], int]:
+    """A clock that goes on by a day whenever it is asked, so that nothing waits."""
+    times = count(AFTER_ALL_US, DAY_US)
+    return lambda: next(times)
+
+
 def _settled(place: Organisation, folder: Path) -> InfluxdbStore:
     """An empty store by whose clock all days have settled."""
     told = options(place, folder)
     server = Server(address_of(new_store_url(place)), lambda: read_token(told.token_file))
     letters = DeadLetters(told.outbox / "refused.jsonl")
-    return InfluxdbStore(server, Outbox(told.outbox), letters, lambda: AFTER_ALL_US)
+    return InfluxdbStore(server, Outbox(told.outbox), letters, days_after_all())
 
 
 @pytest.fixture

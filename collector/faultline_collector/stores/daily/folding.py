@@ -10,7 +10,7 @@ import duckdb
 from faultline_collector.stores.daily import cells, packs, tables
 from faultline_collector.stores.daily.file import DuckdbFile
 from faultline_collector.stores.order import DAY_US, FOREVER_US, LONG_AGO_US
-from faultline_collector.stores.packed import SETTLE_US
+from faultline_collector.stores.packed import AGAIN_US, SETTLE_US
 from faultline_collector.stores.rollups import FIVE_MINUTES_US, HOUR_US, WIDTHS_US
 from faultline_collector.stores.store import StoreError
 
@@ -70,6 +70,7 @@ class Folding:
         self._file = file
         self._clock = clock
         self._step_results = step_results
+        self._packed_us: dict[int, int] = {}
         self._lock = Lock()
 
     def step(self) -> bool:
@@ -84,7 +85,22 @@ class Folding:
             if ripe:
                 _close(connection, min(ripe))
                 return True
-            return _pack(connection, state)
+            return self._pack(connection, state)
+
+    def _pack(self, connection: duckdb.DuckDBPyConnection, state: State) -> bool:
+        """Packs the newest closed day that is not packed; whether there are more."""
+        there = set(cells.stretches(connection, FIVE_MINUTES_US, LONG_AGO_US, FOREVER_US))
+        closed = {day for day, folded in state.days.items() if folded.closed}
+        now_us = self._clock()
+        loose = {
+            day
+            for day in (closed & there) - set(packs.days(connection))
+            if now_us >= self._packed_us.get(day, LONG_AGO_US) + AGAIN_US
+        }
+        if loose:
+            packs.pack(connection, max(loose))
+            self._packed_us[max(loose)] = now_us
+        return len(loose) > 1
 
     def forget(self, raw_before_us: int, rollups_before_us: int) -> list[int]:
         """Drops what ended before, results only once they are folded; gives the days of results dropped.
@@ -150,16 +166,6 @@ def _close(connection: duckdb.DuckDBPyConnection, day: int) -> None:
         connection.execute(f"INSERT INTO {hours} BY NAME {cells.summed_cells(cells.by_hour(counts))}")
         connection.execute(f"INSERT INTO {hour_bins} BY NAME {cells.summed_bins(cells.bins_by_hour(bins))}")
     connection.execute("UPDATE folded SET closed = true WHERE day = ?", [day])
-
-
-def _pack(connection: duckdb.DuckDBPyConnection, state: State) -> bool:
-    """Packs the newest closed day that is not packed; whether there are more."""
-    there = set(cells.stretches(connection, FIVE_MINUTES_US, LONG_AGO_US, FOREVER_US))
-    closed = {day for day, folded in state.days.items() if folded.closed}
-    loose = (closed & there) - set(packs.days(connection))
-    if loose:
-        packs.pack(connection, max(loose))
-    return len(loose) > 1
 
 
 def _rewrite(connection: duckdb.DuckDBPyConnection, table: str, rows: str) -> None:

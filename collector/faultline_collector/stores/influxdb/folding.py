@@ -70,23 +70,26 @@ class Folding:
                 return False
             self._outbox.keep(_FLUSHING, str(some[-1].number))
             narrow = self._folded(some, FIVE_MINUTES_US, None)
-            self._packing.loosen(set((narrow.cells.start_us // DAY_US).tolist()))
+            self._packing.loosen(np.unique(narrow.cells.start_us // HOUR_US * HOUR_US).tolist())
             self._write(narrow)
             self._write(narrow._replace(cells=_of_hours(narrow.cells)))
             self._outbox.fold(some[-1].number)
             return len(some) < len(items)
 
     def pack(self) -> bool:
-        """Packs one closed day; whether there are more. Raises StoreError and can be called again."""
+        """Packs a day as far as it has settled; whether there are more. Raises StoreError; call it again."""
         with self._lock:
             return self._packing.step()
 
     def days(self, width_us: int) -> Sequence[int]:
         """See `Packs`."""
         with self._lock:
-            items = self._outbox.after(self._outbox.folded)
-            new = {day for i in items if i.results for day in _days_of(Span(i.since_us, i.until_us))}
-            return [day for day in self._packing.days() if day not in new]
+            items = [item for item in self._outbox.after(self._outbox.folded) if item.results]
+            return [
+                day
+                for day, until_us in self._packing.days().items()
+                if not any(item.since_us < until_us and item.until_us > day * DAY_US for item in items)
+            ]
 
     def read(self, width_us: int, some: Sequence[int], timing: str) -> Mapping[int, Packed]:
         """See `Packs`."""
@@ -181,10 +184,6 @@ def _keys(cells: Cells) -> list[_Key]:
 def _of_same_keys(parts: Sequence[Cells], new: Cells) -> list[Cells]:
     wanted = set(_keys(new))
     return [part.select(np.array([key in wanted for key in _keys(part)], np.bool_)) for part in parts]
-
-
-def _days_of(span: Span) -> range:
-    return range(span.since_us // DAY_US, -(-span.until_us // DAY_US))
 
 
 def _runs(starts: Sequence[int], width_us: int) -> list[Span]:

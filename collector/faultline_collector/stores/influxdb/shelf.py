@@ -21,7 +21,8 @@ MOST_BYTES = 2 * 1024**3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS origin (name TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS packed (
-    day INTEGER, width_us INTEGER, timing TEXT, bytes BLOB NOT NULL, PRIMARY KEY (day, width_us, timing)
+    day INTEGER, until_us INTEGER NOT NULL, width_us INTEGER, timing TEXT, bytes BLOB NOT NULL,
+    PRIMARY KEY (day, width_us, timing)
 );
 """
 
@@ -38,27 +39,29 @@ class Shelf:
         self._database = self._done(lambda: _opened(path, origin))
         found = self._done(
             lambda: self._database.execute(
-                "SELECT day, sum(length(bytes)) FROM packed GROUP BY day"
+                "SELECT day, min(until_us), sum(length(bytes)) FROM packed GROUP BY day"
             ).fetchall()
         )
-        self._sizes: dict[int, int] = dict(found)
+        self._until: dict[int, int] = {day: until_us for day, until_us, _ in found}
+        self._sizes: dict[int, int] = {day: size for day, _, size in found}
         self._evicted = LONG_AGO_US
 
-    def days(self) -> list[int]:
-        """The days that are packed, in order."""
+    def days(self) -> dict[int, int]:
+        """The days that are packed, and until when each is (microseconds), in order."""
         with self._lock:
-            return sorted(self._sizes)
+            return dict(sorted(self._until.items()))
 
     def has_room_for(self, day: int) -> bool:
         """Whether the pack of a day would stay; not that of one before the last that was dropped for room."""
         with self._lock:
             return day > self._evicted
 
-    def put(self, day: int, packs: Mapping[tuple[int, str], bytes]) -> None:
+    def put(self, day: int, until_us: int, packs: Mapping[tuple[int, str], bytes]) -> None:
         """Keeps the packs of a day by width and timing, in the place of others; raises StoreError."""
-        rows = [(day, width_us, timing, data) for (width_us, timing), data in packs.items()]
+        rows = [(day, until_us, width_us, timing, data) for (width_us, timing), data in packs.items()]
         with self._lock:
             self._change([day], rows)
+            self._until[day] = until_us
             self._sizes[day] = sum(map(len, packs.values()))
             while sum(self._sizes.values()) > self._most_bytes and len(self._sizes) > 1:
                 self._evicted = min(self._sizes)
@@ -91,18 +94,19 @@ class Shelf:
         with self._lock:
             self._database.close()
 
-    def _change(self, days: Sequence[int], rows: Sequence[tuple[int, int, str, bytes]] = ()) -> None:
+    def _change(self, days: Sequence[int], rows: Sequence[tuple[int, int, int, str, bytes]] = ()) -> None:
         if not days:
             return
 
         def change() -> None:
             with self._database:
                 self._database.executemany("DELETE FROM packed WHERE day = ?", [(day,) for day in days])
-                self._database.executemany("INSERT INTO packed VALUES (?, ?, ?, ?)", rows)
+                self._database.executemany("INSERT INTO packed VALUES (?, ?, ?, ?, ?)", rows)
 
         self._done(change)
         for day in days:
             self._sizes.pop(day, None)
+            self._until.pop(day, None)
 
     def _done(self, what: Callable[[], _T]) -> _T:
         try:

@@ -8,7 +8,7 @@ import pytest
 from faultline_collector.stores.influxdb.accounts import Accounts
 from faultline_collector.stores.influxdb.shelf import Shelf
 from faultline_collector.stores.order import DAY_US, MINUTE_US
-from faultline_collector.stores.rollups import FIVE_MINUTES_US
+from faultline_collector.stores.rollups import FIVE_MINUTES_US, HOUR_US
 from faultline_collector.stores.store import Store, StoreError
 from faultline_collector.stores.summary import SummaryQuery, SummaryRow
 from tests.collector.stores.influxdb.buckets import address_of, api
@@ -69,6 +69,8 @@ def test_a_late_result_counts_at_once_and_for_good(opens: Opens, influxdb: Organ
     assert sum(sum(row.outcomes) for row in late[0]) == len(ROWS)  # one of them is saturated
     kept_up(store)
     assert rows(store) == late
+    store = opens(now_us=LATER_US + HOUR_US)
+    kept_up(store)
     forget_cells(influxdb, url)
     assert rows(store) == late
 
@@ -89,15 +91,22 @@ def test_a_lost_shelf_is_made_again(opens: Opens, tmp_path: Path, influxdb: Orga
     assert rows(store) == expected
 
 
-def test_a_day_that_has_not_ended_long_ago_is_not_packed(
-    opens: Opens, influxdb: Organisation, url: str
-) -> None:
-    """Its cells still change."""
-    store = opens(now_us=TODAY * DAY_US + 2 * 3600_000_000 - 1)
-    put(store, ROWS)
+def test_the_closed_hours_of_today_are_packed(opens: Opens, influxdb: Organisation, url: str) -> None:
+    """What came less than two hours ago still changes and is read from InfluxDB, what came before is not."""
+    now_us = NOON_US + 3 * HOUR_US + MINUTE_US
+    store = opens(now_us=now_us)
+    put(store, [Row(1, at_us=HOUR_US - 1), Row(2, at_us=HOUR_US)])
+    expected = rows(store)
     kept_up(store)
+    put(store, [Row(3, at_us=2 * HOUR_US), Row(4, at_us=-DAY_US)])
+    kept_up(store)
+    everything = rows(store)
+    assert sum(len(row.outcomes) for row in everything[0]) > sum(len(row.outcomes) for row in expected[0])
     forget_cells(influxdb, url)
-    assert [row.start_us for row in rows(store)[0]] == [NOON_US - 2 * DAY_US]
+    packed_until = [row.start_us for row in rows(store)[0]]
+    assert packed_until == [NOON_US - DAY_US, NOON_US + HOUR_US - FIVE_MINUTES_US]
+    put(store, [Row(5, at_us=HOUR_US - 2)])
+    assert sum(sum(row.outcomes) for row in rows(store)[0]) == 2
 
 
 def test_days_beyond_retention_leave_the_shelf(opens: Opens, tmp_path: Path, url: str) -> None:
@@ -110,25 +119,25 @@ def test_days_beyond_retention_leave_the_shelf(opens: Opens, tmp_path: Path, url
     address = address_of(url)
     epoch = Accounts(tmp_path / "outbox" / "accounts.db").marks()["epoch"]
     with closing(Shelf(tmp_path / "outbox" / "packed.db", f"{epoch} {address}")) as shelf:
-        assert shelf.days() == [TODAY - 1]
+        assert shelf.days() == {TODAY - 1: TODAY * DAY_US}
 
 
 def test_a_full_shelf_drops_the_oldest_day(tmp_path: Path) -> None:
     """And tells which days have no room."""
     shelf = Shelf(tmp_path / "packed.db", "here", most_bytes=25)
     for day in (5, 7, 6):
-        shelf.put(day, {(FIVE_MINUTES_US, ""): b"0123456789"})
-    assert shelf.days() == [6, 7]
+        shelf.put(day, day, {(FIVE_MINUTES_US, ""): b"0123456789"})
+    assert shelf.days() == {6: 6, 7: 7}
     assert [shelf.has_room_for(day) for day in (4, 5, 6, 8)] == [False, False, True, True]
     shelf.close()
 
 
 def test_packs_of_another_store_are_thrown_away(tmp_path: Path) -> None:
     """Of another server, bucket or outbox; those of the same stay."""
-    for origin, found in (("a", []), ("a", [5]), ("b", [])):
+    for origin, found in (("a", {}), ("a", {5: 6}), ("b", {})):
         shelf = Shelf(tmp_path / "packed.db", origin)
         assert shelf.days() == found
-        shelf.put(5, {(FIVE_MINUTES_US, ""): b"0123456789"})
+        shelf.put(5, 6, {(FIVE_MINUTES_US, ""): b"0123456789"})
         shelf.close()
 
 
