@@ -152,6 +152,7 @@ class Book:
             interval_us=int(self._layout.interval_us[cause.targets].max()),
             began_us=now_us,
             returned_us=(*before.returned_us, now_us) if before is not None else (),
+            before=before.outage if before is not None and before.outage.confirmed_us is not None else None,
         )
         self.live.append(live)
         self.note(live)
@@ -192,8 +193,10 @@ class Book:
         new = bad & ~live.bad
         live.bad = bad if live.restored else live.bad | bad
         live.restored = False
-        lasting = live.outage.state is State.CONFIRMED and cause.window_us >= live.interval_us
-        live.rate = cause.rate if lasting else max(live.rate, cause.rate)
+        if live.outage.state is State.SUSPECTED:
+            live.rate = max(live.rate, cause.rate)
+        elif cause.window_us >= live.interval_us:
+            live.rate = cause.rate
         confirmed = live.outage.state is not State.SUSPECTED
         if confirmed and (not new.any() or contained(rectangle, live.rectangle) == 1.0):
             return
@@ -235,13 +238,15 @@ class Book:
     def _endures(self, live: Live, cause: Cause, rectangle: Mask, bad: Mask, now_us: int) -> bool:
         """Whether a confirmed outage may move to a cause: it lasts, what it adds too, what it drops not."""
         for_us = now_us - live.proposed_us
-        if for_us < max(self.hold_us, CHANGE_INTERVALS * live.interval_us):
+        if live.outage.state is State.RECOVERING or for_us < max(
+            self.hold_us, CHANGE_INTERVALS * live.interval_us
+        ):
             return False
         more, less = bad & ~live.rectangle, live.bad & ~rectangle
         lasting_us = for_us - self.hold_us
         if not self._lasts(bad, cause, now_us, lasting_us):
             return False
-        grows = not more.any() or self._lasts(more, cause, now_us, lasting_us)
+        grows = not more.any() or all(self._lasts(more, cause, now_us, us) for us in (lasting_us, for_us))
         return grows and not (less.any() and self._lasts(less, cause, now_us, lasting_us))
 
     def _lasts(self, bad: Mask, cause: Cause, now_us: int, lasting_us: int) -> bool:
@@ -315,9 +320,13 @@ class Book:
         self.end(live, now_us)
 
     def end(self, live: Live, now_us: int) -> None:
-        """Resolves what was confirmed, withdraws what was not."""
-        told = live.outage.confirmed_us is not None
+        """Resolves what was confirmed, withdraws what was not; a return only suspected has not been."""
         self.live.remove(live)
+        if live.before is not None and live.outage.state is State.SUSPECTED:
+            live.outage = replace(live.before, changed_us=now_us)
+            self.note(live)
+            return
+        told = live.outage.confirmed_us is not None
         self.move(live, State.RESOLVED if told else State.WITHDRAWN, now_us)
 
     def move(self, live: Live, state: State, now_us: int) -> None:

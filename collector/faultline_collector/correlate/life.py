@@ -62,6 +62,7 @@ class Live:
     proposed_ticks: int = 0
     proposed_us: int = 0
     returned_us: tuple[int, ...] = ()
+    before: Outage | None = None
     absorbed: set[Key] = field(default_factory=set)
     silent: Index = field(default_factory=lambda: np.empty(0, np.intp))
 
