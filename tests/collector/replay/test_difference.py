@@ -70,3 +70,10 @@ def test_the_same_subject_goes_before_common_targets() -> None:
     service, provider = outage("s"), outage("p", subject=Subject("provider", "edgeline"))
     found = differences([provider, service], [service, provider])
     assert [one.change for one in found] == [Change.SAME, Change.SAME]
+
+
+def test_an_outage_is_paired_once_though_two_would_fit() -> None:
+    """The other is new."""
+    twin = outage("twin", detected_us=NOW_US - 40 * SECOND_US)
+    found = differences([outage()], [twin, outage("same")])
+    assert [one.change for one in found] == [Change.SAME, Change.NEW]
