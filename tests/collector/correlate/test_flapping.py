@@ -52,3 +52,14 @@ def test_one_that_was_only_suspected_thrice_is_confirmed_as_flapping() -> None:
     (outage,) = world.open()
     assert outage.state is State.FLAPPING
     assert outage.confirmed_us is not None
+
+
+def test_a_return_that_is_only_suspected_leaves_the_outage_as_it_was() -> None:
+    """What fails again for moments is suspected under the old id; then the old end stands again."""
+    world = flap(World(lab_fleet(), noise=0.0).run(WARM_S), 1)
+    (first,) = world.last.values()
+    world.run(6, broken)
+    assert [(o.id, o.state) for o in world.open()] == [(first.id, State.SUSPECTED)]
+    world.run(60)
+    (again,) = world.last.values()
+    assert (again.state, again.resolved_us, again.scope) == (State.RESOLVED, first.resolved_us, first.scope)
