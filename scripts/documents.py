@@ -1,4 +1,4 @@
-"""Writes what is made from models: schemas, the OpenAPI document, the page of settings; --check tests them."""
+"""Writes what is made from models: schemas, the OpenAPI document, the page of settings; --check looks."""
 
 import sys
 from collections.abc import Callable, Sequence
