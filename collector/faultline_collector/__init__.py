@@ -1,0 +1,9 @@
+"""Faultline's collector.
+
+Its matrices are small: OpenBLAS's threads wait for each other longer on a busy machine than they calculate.
+numpy reads how many there are to be when it is first imported.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
