@@ -6,9 +6,7 @@ back after its end, its end. None for what is only suspected, and none for a par
 
 from enum import StrEnum
 
-from faultline_collector.outages import Outage
-
-_FLAPPING = "flapping"
+from faultline_collector.outages import Outage, State
 
 
 class Kind(StrEnum):
@@ -48,16 +46,21 @@ def kinds_of(before: Outage | None, after: Outage) -> tuple[Kind, ...]:
     if after.confirmed_us is None:
         return ()
     if before is None or before.confirmed_us is None:
-        return (Kind.CONFIRMED,) if after.state.is_open else (Kind.CONFIRMED, Kind.RESOLVED)
-    if not after.state.is_open:
-        return (Kind.RESOLVED,) if before.state.is_open else ()
-    return _while_open(before, after)
+        return (Kind.CONFIRMED,) if is_sure(after) else (Kind.CONFIRMED, Kind.RESOLVED)
+    if not is_sure(after):
+        return (Kind.RESOLVED,) if is_sure(before) else ()
+    return _while_sure(before, after)
 
 
-def _while_open(before: Outage, after: Outage) -> tuple[Kind, ...]:
-    if after.state == _FLAPPING:
-        return () if before.state == _FLAPPING else (Kind.FLAPPING,)
-    if not before.state.is_open:
+def is_sure(outage: Outage) -> bool:
+    """Whether it is there and no mere suspicion: what has ended and comes back is only suspected at first."""
+    return outage.state.is_open and outage.state is not State.SUSPECTED
+
+
+def _while_sure(before: Outage, after: Outage) -> tuple[Kind, ...]:
+    if after.state is State.FLAPPING:
+        return () if before.state is State.FLAPPING else (Kind.FLAPPING,)
+    if not is_sure(before):
         return (Kind.REOPENED,)
     return (Kind.CHANGED,) if moved(before, after) else ()
 

@@ -15,6 +15,8 @@ WIDER = replace(CONFIRMED, scope=Scope.GLOBAL)
 OTHER = replace(CONFIRMED, subject=Subject("provider", "edgeline"), scope=Scope.PROVIDER)
 WITHDRAWN = FIRST.with_state(State.WITHDRAWN, NOW_US)
 CHILD = replace(CONFIRMED, evidence={"parent": "o-0"})
+RETURN = replace(RESOLVED, state=State.SUSPECTED)
+FLAPPING = CONFIRMED.with_state(State.FLAPPING, NOW_US + 2)
 ENDED_CHILD = replace(RESOLVED, evidence={"parent": "o-0"})
 
 
@@ -35,6 +37,11 @@ ENDED_CHILD = replace(RESOLVED, evidence={"parent": "o-0"})
         pytest.param(RECOVERING, RESOLVED, (Kind.RESOLVED,), id="resolved"),
         pytest.param(RESOLVED, RESOLVED, (), id="resolved and kept again"),
         pytest.param(RESOLVED, CONFIRMED, (Kind.REOPENED,), id="back"),
+        pytest.param(RESOLVED, RETURN, (), id="perhaps back"),
+        pytest.param(RETURN, RESOLVED, (), id="not back after all"),
+        pytest.param(RETURN, CONFIRMED, (Kind.REOPENED,), id="really back"),
+        pytest.param(RETURN, FLAPPING, (Kind.FLAPPING,), id="back once too often"),
+        pytest.param(FIRST, RETURN, (Kind.CONFIRMED, Kind.RESOLVED), id="kept only when it was perhaps back"),
         pytest.param(FIRST, RESOLVED, (Kind.CONFIRMED, Kind.RESOLVED), id="kept only when it was over"),
         pytest.param(None, CHILD, (), id="a part of another"),
         pytest.param(CONFIRMED, ENDED_CHILD, (Kind.MERGED,), id="told, and then a part of another"),
