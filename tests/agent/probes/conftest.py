@@ -7,7 +7,9 @@ from contextlib import suppress
 
 import pytest
 import uvloop
+from pydantic import BaseModel, ValidationError
 
+from faultline.problems import problems_of
 from faultline_agent.probes.tools import ProbeTools, open_tools
 from tests.agent.probes.certificates import Authority, make_authority
 from tests.agent.probes.servers import NameServer
@@ -18,6 +20,15 @@ PATIENT_S = 20.0
 
 TOO_LONG = f"{'x' * 64}.example"
 """A host name with a label of 64 characters; 63 are allowed (RFC 1035)."""
+
+
+def problems_with(model: type[BaseModel], settings: Mapping[str, object]) -> list[str]:
+    """What is said of settings, a sentence each; none where they are good."""
+    try:
+        model.model_validate(settings)
+    except ValidationError as error:
+        return [str(problem) for problem in problems_of(error, model)]
+    return []
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
