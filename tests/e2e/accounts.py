@@ -20,7 +20,7 @@ from faultline_collector.stores.store import ReceivedRange, ResultQuery
 _FOREVER_US = 2**62
 _QUERY_S = 120.0
 _SEQUENCES = """
-from(bucket: "{bucket}") |> range(start: 0)
+from(bucket: "{bucket}") |> range(start: 0, stop: 2200-01-01T00:00:00Z)
   |> filter(fn: (r) => r._measurement == "results" and (r._field == "record" or r._field == "backlog"))
   |> keep(columns: ["agent", "spool", "_value"])
 """

@@ -115,7 +115,7 @@ def run_away(server: Influxd, folder: Path, seconds: int, progress: Callable[[st
             store.append(*second(number, began_us), FLEET)
             if number % 600 == 599:
                 progress(f"{number + 1} of {seconds} s of load while InfluxDB is away")
-        seen.problem = store.standing().problem
+        seen.problem = await_problem(store)
         server.start()
         with LiveLoad(store, seconds, began_us) as live:
             seen.drained_s = await_sent(store, 2 * RATE)
@@ -132,6 +132,15 @@ def _opened(server: Influxd, folder: Path) -> InfluxdbStore:
     store = open_store(place, StoreOptions(token_file=server.token_file, outbox=folder / "outbox"))
     assert isinstance(store, InfluxdbStore)
     return store
+
+
+def await_problem(store: InfluxdbStore) -> str:
+    """Waits until the store says what is wrong; gives its sentence."""
+    began = time.monotonic()
+    while not (problem := store.standing().problem):
+        assert time.monotonic() - began < _BACK_S, "the store says nothing"
+        time.sleep(_POLL_S)
+    return problem
 
 
 def await_sent(store: InfluxdbStore, most: int) -> float:
