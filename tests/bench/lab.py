@@ -102,12 +102,16 @@ def _until_quiet(demo: Demo) -> float | None:
     return time.monotonic() - began
 
 
+_WORDS = {"suspected": "suspected", "confirmed": "confirmed", "flapping": "confirmed"}
+"""What fails again and again, as here, may be told as flapping: it is as sure."""
+
+
 def _state_of(demo: Demo, verdict: Verdict) -> str | None:
     scope, subject = verdict
     for outage in demo.outages():
         said = verdict_of(outage)
-        if outage["state"] in ("suspected", "confirmed") and said[0] == scope and subject in ("", said[1]):
-            return str(outage["state"])
+        if outage["state"] in _WORDS and said[0] == scope and subject in ("", said[1]):
+            return _WORDS[outage["state"]]
     return None
 
 
