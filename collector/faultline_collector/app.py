@@ -69,6 +69,7 @@ def build(config: CollectorConfig, path: Path, store: Store, registry: Registry)
     known = version("faultline-collector")
     desk = Desk(ledger, writer, judge, presences, metrics, now_us, known, evidence=errands.take_evidence)
     intake = Intake(desk, fleet)
+    judge.judged.append(lambda outages, at_us: errands.look(outages, intake.order, at_us))
     tokens = Tokens(registry.authenticate, time.monotonic)
     roster = Roster(registry, config, path, fleet)
     roster.changed += [writer.refit, intake.refit, judge.refit, errands.refit, lambda _: tokens.forget()]

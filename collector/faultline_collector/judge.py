@@ -56,6 +56,7 @@ class Judge:
         self._unsaved: dict[str, Outage] = {}
         self.kept: list[Callable[[Sequence[Outage]], None]] = []
         self.taken: list[Callable[[ResultBatch], None]] = []
+        self.judged: list[Callable[[Sequence[Outage], int], None]] = []
         self.ticked_us = 0
         self._awaited: frozenset[str] = frozenset()
         self._awaited_until_us = 0
@@ -96,6 +97,9 @@ class Judge:
             await self.save(changed)
             self._publish(now_us, changed)
             self.ticked_us = now_us
+        for hear in self.judged:
+            with self._surviving("judged"):
+                hear(self._correlator.outages(), now_us)
 
     def _excuse(self, now_us: int) -> None:
         if now_us > self._awaited_until_us:

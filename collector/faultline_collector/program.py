@@ -94,7 +94,6 @@ class Program:
 
     async def _tick(self, at_us: int) -> None:
         await self.judge.tick(at_us)
-        self.errands.look(self.correlator.outages(), self.intake.order, at_us)
         self.health.ticked_us = self.judge.ticked_us
         self.health.store_problem = self.writer.problem
         self.health.broker_problem = self.brokered.problem

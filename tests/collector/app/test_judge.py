@@ -67,6 +67,20 @@ async def test_only_what_is_kept_is_handed_on() -> None:
     assert bench.value("faultline_judge_errors_total", step="kept") == 1
 
 
+async def test_who_hears_of_results_or_of_each_second_may_fail() -> None:
+    """It is counted, and the others hear all the same; each second also where nothing has changed."""
+    bench = Bench(ScriptedCorrelator(found=[(outage("a"),), ()]))
+    heard: list[object] = []
+    bench.judge.taken += [lambda _: 1 / 0, lambda results: heard.append(len(results))]  # type: ignore[list-item]
+    bench.judge.judged += [lambda *_: 1 / 0, lambda _, at_us: heard.append(at_us)]  # type: ignore[list-item]
+    bench.judge.take(decode(batch(), SOURCE, 0, NOW_US))
+    for at_us in (NOW_US, NOW_US + 1_000_000):
+        await bench.judge.tick(at_us)
+    assert heard == [len(decode(batch(), SOURCE, 0, NOW_US)), NOW_US, NOW_US + 1_000_000]
+    assert bench.value("faultline_judge_errors_total", step="taken") == 1
+    assert bench.value("faultline_judge_errors_total", step="judged") == 2
+
+
 async def test_judgement_that_fails_stops_nothing() -> None:
     """A bug in the correlator is counted and told by the age of the last good tick, and no more."""
     bench = Bench(ScriptedCorrelator(broken=True))
