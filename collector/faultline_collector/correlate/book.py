@@ -13,8 +13,8 @@ from faultline_collector.correlate.layout import Index, Layout
 from faultline_collector.correlate.life import (
     CHANGE_INTERVALS,
     CONTAINED,
+    GUARD_HOLDS,
     GUARD_INTERVALS,
-    GUARD_US,
     STALE_INTERVALS,
     STEADY_US,
     SWITCH_TICKS,
@@ -163,7 +163,7 @@ class Book:
             closed.outage.subject != cause.subject
             and closed.outage.confirmed_us is not None
             and now_us - (closed.outage.resolved_us or 0)
-            <= max(GUARD_US, GUARD_INTERVALS * closed.interval_us)
+            <= max(GUARD_HOLDS * self.hold_us, GUARD_INTERVALS * closed.interval_us)
             and contained(bad, closed.rectangle) >= CONTAINED
             for closed in self._closed
         )

@@ -24,8 +24,8 @@ CONTAINED = 0.7
 """Share of one cause's failing cells within another's that makes it a part of it."""
 CONFIRM_NATS, CONFIRM_EACH = 8.0, 2.5
 """What rounds begun after the hold must say for a suspicion to be confirmed, and for each agent; nats."""
-GUARD_US, GUARD_INTERVALS = 60_000_000, 2
-"""How long after an outage's end what fails within it opens nothing new, microseconds or intervals."""
+GUARD_HOLDS, GUARD_INTERVALS = 1.5, 2
+"""How long after an outage's end what fails within it opens nothing new, times the hold or intervals."""
 STALE_INTERVALS = 2.0
 FLAPPING_RETURNS, FLAPPING_US = 3, 900_000_000
 """How often an outage must have come back after its end within which time to be flapping."""
