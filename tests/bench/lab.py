@@ -146,6 +146,7 @@ def run() -> list[Row]:
                 print(f"{scope} {injection.verdict[1]}: {delays[scope][-1]}", flush=True)
     for scope, those in delays.items():
         found += rows(scope, those)
+    found += rows("all", [one for those in delays.values() for one in those])
     return found
 
 
