@@ -262,7 +262,10 @@ class LatencyAnswer(Answer):
 
 
 class ResultAnswer(Answer):
-    """One result; a line of /results. `started_at` is the agent's clock plus the offset measured then."""
+    """One result; a line of /results. `started_at` is the agent's clock plus the offset measured then.
+
+    `asked`: the collector wanted it beyond the schedule; it counts in no figure of history.
+    """
 
     agent: str
     spool: str
@@ -277,6 +280,7 @@ class ResultAnswer(Answer):
     family: int
     saturated: bool
     late: bool
+    asked: bool
     timings_ms: dict[str, float]
     detail: str
 

@@ -21,7 +21,8 @@ RESULTS: dict[str, str] = {
     "started_at": "TIMESTAMPTZ", "received_at": "TIMESTAMPTZ", "agent": "VARCHAR", "spool": "VARCHAR",
     "sequence": "UBIGINT", "target": "VARCHAR", "outcome": "VARCHAR", "status": "USMALLINT",
     "family": "UTINYINT", "attempt": "UTINYINT", "clock_offset_s": "DOUBLE", "saturated": "BOOLEAN",
-    "late": "BOOLEAN", "detail": "VARCHAR", **{f"{name}_ms": "DOUBLE" for name in TIMINGS},
+    "late": "BOOLEAN", "asked": "BOOLEAN", "detail": "VARCHAR",
+    **{f"{name}_ms": "DOUBLE" for name in TIMINGS},
     "more_timings_ms": "VARCHAR",
 }  # fmt: skip
 """Columns of exported results and their types, as SQL names them."""
@@ -66,6 +67,7 @@ def _result(row: Row) -> Sequence[object]:
         row.offset_us / 1e6,
         bool(row.flags & Flag.SATURATED),
         bool(row.flags & Flag.LATE),
+        bool(row.flags & Flag.ASKED),
         row.detail,
         *(timings.get(name) for name in TIMINGS),
         ";".join(f"{name}={ms}" for name, ms in timings.items() if name not in TIMINGS),

@@ -147,6 +147,7 @@ def _result(row: Row) -> dict[str, Any]:
         "family": row.family,
         "saturated": bool(row.flags & Flag.SATURATED),
         "late": bool(row.flags & Flag.LATE),
+        "asked": bool(row.flags & Flag.ASKED),
         "timings_ms": {name: us / 1000 for name, us in row.timings_us.items()},
         "detail": row.detail,
     }

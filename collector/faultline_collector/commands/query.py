@@ -28,7 +28,7 @@ T = TypeVar("T")
 _TIMINGS = ("dns", "connect", "tls", "first_byte", "total")
 _FIELDS = (
     "agent", "spool", "sequence", "target", "started_at", "received_at", "clock_offset_s",
-    "attempt", "outcome", "status", "family", "saturated", "late", "detail",
+    "attempt", "outcome", "status", "family", "saturated", "late", "asked", "detail",
 )  # fmt: skip
 
 WINDOW = (

@@ -27,7 +27,8 @@ _COPY = """
 COPY (
     SELECT received_at, started_at, agent AS agent_id, target AS target_id,
            row_number() OVER (PARTITION BY agent ORDER BY received_at, spool, sequence) AS seq,
-           outcome, attempt, family, saturated::UTINYINT + 2 * late::UTINYINT AS flags, status AS http_status,
+           outcome, attempt, family, status AS http_status,
+           saturated::UTINYINT + 2 * late::UTINYINT + 4 * asked::UTINYINT AS flags,
            dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms
     FROM exported ORDER BY received_at, agent_id, seq
 ) TO '{path}' (FORMAT parquet)

@@ -18,6 +18,7 @@ from faultline_collector.stores.rollups import (
     good,
     one_each,
     saturated,
+    scheduled,
     told,
 )
 from faultline_collector.stores.summary import OUTCOMES, Span, Summary, SummaryQuery, empty_summary
@@ -43,11 +44,11 @@ class _Binned:
 
 
 def count_results(placed: PlacedResults, query: SummaryQuery, span: Span) -> Summary:
-    """What the results that start in the span give, by the steps of the query."""
+    """What the scheduled results that start in the span give, by the steps of the query."""
     results, judged = placed.results, placed.results.judged_us
     names = Names(query, placed.places)
     keys, keep = names.keys(results.target_ids, results.target, placed.place, results.family)
-    keep &= (judged >= span.since_us) & (judged < span.until_us)
+    keep &= scheduled(results) & (judged >= span.since_us) & (judged < span.until_us)
     keys, results, judged = _at(keys, keep), results.select(keep), judged[keep]
     keys = (*keys, steps_of(judged, query))
     counted = _Items(keys, one_each(results), saturated(results).astype(np.int64), np.zeros_like(judged))

@@ -1,5 +1,7 @@
 """Roll-ups: what results of one target, place, address family and stretch of time come to. Pure.
 
+Only scheduled results count: where and when agents are asked for more depends on what fails (`scheduled`).
+
 Percentiles come from a histogram as HdrHistogram has it (Gil Tene, hdrhistogram.org): 32 bins of equal width
 to each power of two, exact below 64 us. Bins are found with whole numbers only, so that every store finds the
 same. A percentile is the middle of the bin in which the result of that rank lies: at most 1/64 (1.6 %) from
@@ -75,7 +77,8 @@ class Cells:
 
 
 def fold(placed: PlacedResults, width_us: int) -> Cells:
-    """The cells of results, each once, ordered by start, target, place and family."""
+    """The cells of scheduled results, each once, ordered by start, target, place and family."""
+    placed = placed.select(scheduled(placed.results))
     results = placed.results
     start = results.judged_us // width_us * width_us
     minute = (results.judged_us - start) // MINUTE_US
@@ -172,6 +175,12 @@ def _beside(parts: Sequence[Cells]) -> Cells:
 def _recoded(words: Sequence[object], among: Sequence[object]) -> Int32:
     places = {word: place for place, word in enumerate(among)}
     return np.array([places[word] for word in words], np.int32)
+
+
+def scheduled(results: ResultBatch) -> Mask:
+    """Which results agents brought by themselves; those asked for on a suspicion would bias every share."""
+    own: Mask = (results.flags & Flag.ASKED) == 0
+    return own
 
 
 def saturated(results: ResultBatch) -> Mask:

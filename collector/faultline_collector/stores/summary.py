@@ -15,7 +15,7 @@ OUTCOMES = len(Outcome)
 
 @dataclass(frozen=True, slots=True)
 class SummaryQuery:
-    """Asks for counts by group and step of results whose start lies in [since_us, until_us).
+    """Asks for counts by group and step of scheduled results whose start lies in [since_us, until_us).
 
     A target belongs to the group that `target_groups` gives it; results of others are left out, as are those
     of regions, networks and families that are not among the given (None stands for all). The place of an

@@ -229,7 +229,10 @@ async def test_where_nothing_is_known_availability_is_null_not_full(
 async def test_results_come_newest_first_as_lines(world: World, reader: httpx.AsyncClient) -> None:
     """Times by the collector's clock; phases that were not reached are left out."""
     world.publish()
-    world.keep(results(OK, HTTP), results(OK, agent="us-1", target="bank-web", start_us=NOW_US - MINUTE_US))
+    world.keep(
+        results(OK, HTTP, flags=Flag.ASKED),
+        results(OK, agent="us-1", target="bank-web", start_us=NOW_US - MINUTE_US),
+    )
     answer = await reader.get("/api/v1/results")
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert [(line["agent"], line["sequence"]) for line in lines] == [
@@ -251,6 +254,7 @@ async def test_results_come_newest_first_as_lines(world: World, reader: httpx.As
         "family": 4,
         "saturated": False,
         "late": False,
+        "asked": True,
         "timings_ms": {"total": 1.5},
         "detail": "status 503 is not 200",
     }

@@ -190,6 +190,15 @@ def test_results_that_an_agent_sent_from_two_spools_are_all_judged(served: Serve
     assert np.array_equal(read.started_us, np.repeat(first.judged_us, 2))
 
 
+def test_marks_of_results_are_told_again(served: Served, tmp_path: Path) -> None:
+    """What was measured while saturated, late or because it was asked for weighs in a replay as it did."""
+    batches = [results(Outcome.OK, first=1 + flags, start_us=BEGIN_US, flags=flags) for flags in range(8)]
+    window = Window(BEGIN_US, NOW_US)
+    trace = open_trace(write_window(results_csv(batches), served.world.fleet, window, tmp_path))
+    (read,) = read_results(trace)
+    assert read.flags.tolist() == list(range(8))
+
+
 class Remote:
     """A store on another machine that takes so many results at each look, and time that passes by looking."""
 

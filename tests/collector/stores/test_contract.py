@@ -296,6 +296,22 @@ def test_unknown_is_neither_good_nor_bad(store: Store) -> None:
     ]
 
 
+@pytest.mark.parametrize("days_old", [0, 2], ids=["from results", "from roll-ups alone"])
+def test_what_was_asked_for_counts_in_no_figure(store: Store, days_old: int) -> None:
+    """Results beyond the schedule can be read; counts, known time and timings leave them out."""
+    rows = [
+        Row(1), Row(2, flags=Flag.ASKED, outcome=Outcome.HTTP), Row(3, flags=Flag.ASKED, at_us=2 * MINUTE_US),
+        Row(4, flags=Flag.ASKED | Flag.SATURATED), Row(5, agent="us-east-1", flags=Flag.ASKED),
+    ]  # fmt: skip
+    put(store, rows)
+    assert found(store) == rows
+    kept_up(store, raw_before_us=NOON_US + days_old * DAY_US)
+    assert bool(found(store)) is not bool(days_old)
+    question = ask(0, 5 * MINUTE_US, 5 * MINUTE_US, timing="total")
+    assert counts(store, question) == [("twitter", "in-west", 0, 1, 0, 0, MINUTE_US)]
+    assert store.summary(question).bin_count.tolist() == [1]
+
+
 def test_known_time_is_whole_minutes_within_the_step(store: Store) -> None:
     """A minute with any result that tells something is known, as far as it lies in step and window."""
     put(store, [Row(i, at_us=second * SECOND_US) for i, second in enumerate((10, 50, 75, 130), start=1)])

@@ -36,7 +36,7 @@ rows = st.builds(
     outcome=st.integers(1, 8),
     status=st.integers(0, 65535),
     family=st.sampled_from((0, 4, 6)),
-    flags=st.integers(0, 3),
+    flags=st.integers(0, 7),
     detail=st.sampled_from(("", "refused", "zeitüberschreitung", "a'; DROP TABLE sources; --")),
     timings_us=timings.map(lambda found: {"total": 1} | found),
 )

@@ -129,7 +129,7 @@ class Asking:
         if not days:
             return empty_summary()
         selected = self._selected("s", "judged_us", span)
-        rows = f"{tables.union(days)} r JOIN sources s ON s.key = r.source {selected}"
+        rows = f"{tables.union(days)} r JOIN sources s ON s.key = r.source {selected} AND {cells.SCHEDULED}"
         counts = self._ask(_COUNT_RESULTS, rows, until=self._query.until_us)
         counts["outcomes"] = np.stack([counts[name] for name in cells.COUNTS[:-1]], axis=1)
         timing = self._query.timing

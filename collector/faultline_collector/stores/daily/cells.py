@@ -27,6 +27,9 @@ _COUNTS = ", ".join(f"{name} UINTEGER" for name in _STORED)
 _CELLS = f"CREATE TABLE IF NOT EXISTS {{table}} ({_KEYS}, {_COUNTS}, bits UBIGINT)"
 _BINS = f"CREATE TABLE IF NOT EXISTS {{table}} ({_KEYS}, timing VARCHAR, bin USMALLINT, number UINTEGER)"
 
+SCHEDULED = f"flags & {Flag.ASKED:d} = 0"
+"""Whether a result counts in history (`rollups.scheduled`)."""
+
 _SATURATED = f"flags & {Flag.SATURATED:d} <> 0"
 OWN_COUNTS = ", ".join(
     [
@@ -97,7 +100,7 @@ def folded_cells(rows: str, width_us: int) -> str:
     return (
         f"SELECT {_start(width_us)}, r.target, s.place, r.family, {OWN_COUNTS}, "
         f"bit_or(CASE WHEN {TOLD} THEN 1::UBIGINT << {minute} ELSE 0::UBIGINT END) AS bits "
-        f"FROM {rows} r JOIN sources s ON s.key = r.source GROUP BY ALL"
+        f"FROM {rows} r JOIN sources s ON s.key = r.source WHERE {SCHEDULED} GROUP BY ALL"
     )
 
 
@@ -107,7 +110,7 @@ def folded_bins(rows: str, width_us: int, timings: Iterable[str]) -> str:
         f"SELECT {_start(width_us)}, r.target, s.place, r.family, {_text(name)} AS timing, "
         f"{bin_of(column_of(name))} AS bin, count(*) AS number "
         f"FROM {rows} r JOIN sources s ON s.key = r.source "
-        f"WHERE {GOOD} AND {column_of(name)} >= 0 GROUP BY ALL"
+        f"WHERE {SCHEDULED} AND {GOOD} AND {column_of(name)} >= 0 GROUP BY ALL"
         for name in timings
     )
 
