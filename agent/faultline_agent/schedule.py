@@ -63,9 +63,10 @@ class _Plan:
     offset_s: float
     jitter_s: float
     generation: int
-    over: bool = False
     next_at: float = 0.0
     running: bool = False
+    hasty: bool = False
+    hastened_at: float = -math.inf
     haste_until: float = -math.inf
     cadence_s: float = 0.0
 
@@ -75,6 +76,10 @@ class _Entry(NamedTuple):  # a heap compares tuples in C
     generation: int
     reason: Reason
     plan: _Plan  # never compared: equal generations are the same plan
+
+    @property
+    def target_id(self) -> str:
+        return self.plan.target.target_id
 
 
 def offset_s(agent_id: str, target_id: str, interval_s: float) -> float:
@@ -110,7 +115,7 @@ class Schedule:
         wanted = {target.target_id: target for target in targets}
         removed = [target_id for target_id in self._plans if target_id not in wanted]
         for target_id in removed:
-            self._plans.pop(target_id).over = True
+            del self._plans[target_id]
         added = changed = kept = 0
         for target_id, target in wanted.items():
             plan = self._plans.get(target_id)
@@ -119,14 +124,13 @@ class Schedule:
                 continue
             added, changed = (added + 1, changed) if plan is None else (added, changed + 1)
             self._begin(target, now)
+        self._heap = [entry for entry in self._heap if self._plans.get(entry.target_id) is entry.plan]
+        heapq.heapify(self._heap)
         return Changes(added, changed, len(removed), kept)
 
     def next_at(self) -> float | None:
         """When something is due next; None when nothing is planned."""
-        heap = self._heap
-        while heap and heap[0].plan.over:
-            heapq.heappop(heap)
-        return heap[0].at if heap else None
+        return self._heap[0].at if self._heap else None
 
     def due(self, now: float) -> list[Run]:
         """Takes everything that is to start at `now`, at most one run a target."""
@@ -152,17 +156,14 @@ class Schedule:
         """Plans extra runs of some targets until a time; says how many targets it took."""
         plans = [plan for target_id in order.target_ids if (plan := self._plans.get(target_id)) is not None]
         for plan in plans[:MOST_HASTENED]:
-            idle = plan.haste_until < now
             plan.cadence_s = max(LEAST_CADENCE_S, order.cadence_s)
             plan.haste_until = min(until, now + MOST_HASTE_S)
-            if idle and plan.haste_until > now:
-                self._push(plan, now, Reason.HASTE)
+            if not plan.hasty:
+                self._plan_haste(plan, max(now, plan.hastened_at + LEAST_CADENCE_S))
         return min(len(plans), MOST_HASTENED)
 
     def _begin(self, target: AssignedTarget, now: float) -> None:
         self._generation += 1
-        if (before := self._plans.get(target.target_id)) is not None:
-            before.over = True
         offset = offset_s(self._agent_id, target.target_id, target.interval_s)
         jitter = min(JITTER_MOST_S, JITTER_SHARE * target.interval_s)
         plan = self._plans[target.target_id] = _Plan(target, offset, jitter, self._generation)
@@ -173,8 +174,12 @@ class Schedule:
         if entry.reason is Reason.REGULAR:
             self._plan_after(plan, entry.at, now)
             self.missed += busy
-        elif entry.reason is Reason.HASTE and now + plan.cadence_s <= plan.haste_until:
-            self._push(plan, now + plan.cadence_s, Reason.HASTE)
+        elif entry.reason is Reason.HASTE:
+            plan.hasty = False
+            if now > plan.haste_until:
+                return None
+            plan.hastened_at = now
+            self._plan_haste(plan, now + plan.cadence_s)
         if busy:
             return None
         plan.running = True
@@ -185,6 +190,12 @@ class Schedule:
         interval = plan.target.interval_s
         self._plan_next(plan, max(now, planned) + interval / 2)
         self.missed += max(0, round((plan.next_at - planned) / interval) - 1)
+
+    def _plan_haste(self, plan: _Plan, at: float) -> None:
+        """One extra run at a time is planned, and none for when the order is over."""
+        if at <= plan.haste_until:
+            plan.hasty = True
+            self._push(plan, at, Reason.HASTE)
 
     def _plan_next(self, plan: _Plan, after: float) -> None:
         interval = plan.target.interval_s

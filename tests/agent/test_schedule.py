@@ -1,5 +1,6 @@
 """When each target is probed next."""
 
+import gc
 from itertools import pairwise
 from random import Random
 
@@ -17,7 +18,7 @@ from faultline_agent.schedule import (
     offset_s,
     time_limit_s,
 )
-from faultline_agent.uplinks.uplink import ProbeNow
+from faultline_agent.uplinks.uplink import AssignedTarget, ProbeNow
 from tests.agent.stage import assigned
 
 
@@ -200,6 +201,56 @@ def test_haste_is_bounded_and_asked_for_twice_runs_once() -> None:
             schedule.finished(run, now, failed=False, may_retry=True)
     assert runs <= MOST_HASTE_S / LEAST_CADENCE_S + 2
     assert now <= 1_000.0 + MOST_HASTE_S + 7_200.0
+
+
+def hasty_starts(schedule: Schedule, until: int, orders: dict[int, ProbeNow]) -> list[int]:
+    """When extra runs start, second by second, with orders that come at their seconds."""
+    starts = []
+    for now in range(1_000, until):
+        if now in orders:
+            schedule.hasten(orders[now], float(now), orders[now].until_us / 1e6)
+        for run in schedule.due(float(now)):
+            starts += [now] * (run.reason is Reason.HASTE)
+            schedule.finished(run, now + 0.1, failed=False, may_retry=True)
+    return starts
+
+
+def test_order_within_the_time_of_the_one_before_is_obeyed() -> None:
+    """Also where the one before has nothing left to plan: its cadence leads beyond its end."""
+    once = [ProbeNow(("t0",), 10.0, until * 1_000_000) for until in (1_008, 1_012)]
+    starts = hasty_starts(schedule_of(86_400.0), 1_020, {1_000: once[0], 1_004: once[1]})
+    assert starts == [1_000, 1_004]
+
+
+def test_order_that_is_taken_back_leaves_nothing_behind() -> None:
+    """Neither a last run, nor a second row of runs once the order is given again."""
+    on, off = ProbeNow(("t0",), 2.0, 2_000_000_000), ProbeNow(("t0",), 2.0, 0)
+    orders = {1_000: on, 1_003: off, 1_007: on, 1_008: off, 1_009: on, 1_013: off}
+    assert hasty_starts(schedule_of(86_400.0), 1_020, orders) == [1_000, 1_002, 1_007, 1_009, 1_011]
+
+
+def test_orders_without_end_keep_the_least_cadence() -> None:
+    """Each asks for one run at once; a run a second is all there is."""
+    schedule = schedule_of(86_400.0)
+    runs = []
+    for tenth in range(100):
+        now = 1_000.0 + tenth / 10
+        schedule.hasten(ProbeNow(("t0",), 10.0, 0), now, now + 1.0)
+        for run in schedule.due(now):
+            runs.append(now)
+            schedule.finished(run, now, failed=False, may_retry=True)
+    assert all(b - a >= LEAST_CADENCE_S for a, b in pairwise(runs))
+    assert len(runs) == 10
+
+
+def test_assignments_that_change_without_end_leave_nothing_behind() -> None:
+    """What is no more assigned is forgotten at once, however far ahead it was planned."""
+    schedule = schedule_of()
+    for round_ in range(100):
+        schedule.reconcile([assigned(f"t{i}", 86_400.0 + round_) for i in range(10)], 1_000.0)
+    gc.collect()
+    assert sum(isinstance(each, AssignedTarget) for each in gc.get_objects()) < 500
+    assert len(schedule.due(1_000.0 + 2 * 86_400.0)) == 10
 
 
 def test_haste_that_is_over_asks_for_nothing() -> None:
