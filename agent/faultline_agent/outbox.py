@@ -52,10 +52,8 @@ class Outbox:
 
     async def append(self, results: Sequence[Result], lost: int = 0) -> None:
         """Stores results for good, and drops what the spool has no room or time for."""
-        now_us = self._clocks.wall_us()
-        await self._do(self._spool.append, results, self._encode, now_us, lost)
-        evicted = await self._do(self._spool.evict, now_us)
-        await self._look(dropped=bool(evicted or lost))
+        await self._do(self._spool.append, results, self._encode, self._clocks.wall_us(), lost)
+        await self._look()
 
     async def newest(self, since_us: int, skip: frozenset[int]) -> Parcel | None:
         """The newest batch recorded since then."""
@@ -68,7 +66,7 @@ class Outbox:
     async def forget(self, durable: Ranges) -> None:
         """Removes what the collector has."""
         await self._do(self._spool.forget, durable)
-        await self._look(dropped=True)
+        await self._look()
 
     async def settle_lost(self, noted: Sequence[LostRange]) -> None:
         """Forgets lost spools that the collector has noted."""
@@ -92,10 +90,9 @@ class Outbox:
         await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)
         self._spool.close()
 
-    async def _look(self, *, dropped: bool) -> None:
+    async def _look(self) -> None:
         self.state = await self._do(self._spool.state)
-        if dropped:
-            self.dropped = await self._do(self._spool.dropped)
+        self.dropped = await self._do(self._spool.dropped)
         self.changed.set()
         if self.state.results:
             self.empty.clear()

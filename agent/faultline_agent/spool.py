@@ -95,7 +95,10 @@ class Spool:
             raise SpoolError(f"spool {path} cannot be opened: {reason}") from error
 
     def append(self, results: Sequence[Result], encode: Encode, now_us: int, lost: int = 0) -> Parcel:
-        """Stores results under the next sequences; `lost` ones before them are noted as dropped."""
+        """Stores results under the next sequences; `lost` ones before them are noted as dropped.
+
+        What is too old by then goes, and so do the oldest beyond the bytes: all of it happens, or nothing.
+        """
         first = self._next + lost
         encoded = encode(results, first)
         size = len(encoded) + OVERHEAD_BYTES
@@ -107,10 +110,11 @@ class Spool:
                 (first, len(results), now_us, size, zlib.crc32(encoded), encoded),
             )
             self._set("next_sequence", str(first + len(results)))
-        self._next = first + len(results)
+            self._next = first + len(results)
+            self._results += len(results)
+            self._bytes += size
+            self._evict(now_us)
         self._mark.write(self.spool_id, self._next - 1)
-        self._results += len(results)
-        self._bytes += size
         return Parcel(first, len(results), now_us, encoded)
 
     def newest(self, since_us: int, skip: Collection[int]) -> Parcel | None:
@@ -127,14 +131,6 @@ class Spool:
             for first, last in durable:
                 self._remove("first BETWEEN ? AND ? AND first + count - 1 <= ?", (first, last, last))
                 self._db.execute("DELETE FROM dropped WHERE first >= ? AND last <= ?", (first, last))
-
-    def evict(self, now_us: int) -> tuple[DroppedRange, ...]:
-        """Drops what is too old and then the oldest beyond the bytes; notes and returns the ranges."""
-        evicted = self._evict_where("recorded_us < ?", now_us - self._max_age_us, "age")
-        excess = self._bytes - self._max_bytes
-        if excess > 0:
-            evicted += self._evict_where("first <= ?", self._last_to_go(excess), "bytes")
-        return tuple(evicted)
 
     def dropped(self) -> tuple[DroppedRange, ...]:
         """Every dropped range that the collector has not acknowledged."""
@@ -301,16 +297,20 @@ class Spool:
         count, recorded_us, crc, encoded = row
         if zlib.crc32(encoded) == crc:
             return Parcel(first, count, recorded_us, encoded)
-        self._evict_where("first = ?", first, "damaged")
+        with self._transaction():
+            self._evict_where("first = ?", first, "damaged")
         return None
 
-    def _evict_where(self, condition: str, bound: int, reason: str) -> list[DroppedRange]:
-        with self._transaction():
-            rows = self._remove(condition, (bound,))
-            runs = Ranges((first, first + count - 1) for first, count, _ in rows)
-            for first, last in runs:
-                self._note_dropped(first, last, reason)
-        return [DroppedRange(first, last, reason) for first, last in runs]
+    def _evict(self, now_us: int) -> None:
+        self._evict_where("recorded_us < ?", now_us - self._max_age_us, "age")
+        excess = self._bytes - self._max_bytes
+        if excess > 0:
+            self._evict_where("first <= ?", self._last_to_go(excess), "bytes")
+
+    def _evict_where(self, condition: str, bound: int, reason: str) -> None:
+        rows = self._remove(condition, (bound,))
+        for first, last in Ranges((first, first + count - 1) for first, count, _ in rows):
+            self._note_dropped(first, last, reason)
 
     def _remove(self, condition: str, bounds: tuple[int, ...]) -> list[tuple[int, int, int]]:
         rows: list[tuple[int, int, int]] = self._db.execute(

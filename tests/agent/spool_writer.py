@@ -16,7 +16,6 @@ def main() -> None:
         at += 1
         parcel = spool.append([result()] * (1 + at % 7), plain_encode, NOW_US + at)
         print(f"+{parcel.first} {parcel.last}", flush=True)
-        spool.evict(NOW_US + at)
         if at % 5 == 0:
             print(f"-{parcel.first} {parcel.last}", flush=True)
             spool.forget(Ranges([(parcel.first, parcel.last)]))

@@ -94,17 +94,13 @@ def test_spool_goes_on_above_what_the_collector_has_seen(tmp_path: Path) -> None
 def test_the_oldest_are_dropped_beyond_the_bytes_and_reported_as_ranges(tmp_path: Path) -> None:
     """What is dropped together is one range; it stays until the collector has noted it."""
     spool = open_spool(tmp_path, max_bytes=1_000)
-    filled(spool, *[2] * 20)
-    evicted = spool.evict(NOW_US)
-    assert spool.state().bytes <= 1_000
-    (run,) = evicted
+    for _ in range(20):
+        filled(spool, 2)
+        assert spool.state().bytes <= 1_000
+    (run,) = spool.dropped()
     assert (run.first, run.reason) == (1, "bytes")
     assert run.last + 1 == next(iter(spool.unacknowledged()))[0]
-    assert spool.dropped() == evicted
-    filled(spool, *[2] * 5)
-    spool.evict(NOW_US)
-    assert len(spool.dropped()) == 1, "a neighbour for the same reason joins"
-    last = spool.dropped()[0].last
+    last = run.last
     spool.forget(Ranges([(1, last - 1)]))
     assert spool.dropped() != ()
     spool.forget(Ranges([(1, last)]))
@@ -115,9 +111,25 @@ def test_what_is_too_old_is_dropped(tmp_path: Path) -> None:
     """Its reason is age."""
     spool = open_spool(tmp_path, max_age_us=1_000)
     filled(spool, 4, 4)
-    assert spool.evict(NOW_US + 1_000) == ()
-    assert spool.evict(NOW_US + 1_001) == (DroppedRange(1, 4, "age"),)
-    assert spool.unacknowledged() == Ranges([(5, 8)])
+    spool.append([result()], plain_encode, NOW_US + 1_000)
+    assert spool.dropped() == ()
+    spool.append([result()], plain_encode, NOW_US + 1_001)
+    assert spool.dropped() == (DroppedRange(1, 4, "age"),)
+    assert spool.unacknowledged() == Ranges([(5, 10)])
+
+
+def test_full_disk_that_lets_nothing_be_dropped_stores_nothing(tmp_path: Path) -> None:
+    """Or what was stored would be taken for lost, and stored again under other sequences."""
+    spool = open_spool(tmp_path, max_bytes=100)
+    filled(spool, 2)
+    before = spool.state()
+    spool._db.execute("CREATE TRIGGER full BEFORE DELETE ON batches BEGIN SELECT raise(ABORT, 'full'); END")
+    with pytest.raises(sqlite3.Error, match="full"):
+        filled(spool, 2)
+    assert spool.state() == before
+    spool._db.execute("DROP TRIGGER full")
+    assert filled(spool, 2)[0].first == 3
+    assert spool.dropped() == (DroppedRange(1, 2, "bytes"),)
 
 
 def test_results_that_never_reached_the_disk_are_reported(tmp_path: Path) -> None:
@@ -134,7 +146,7 @@ def test_results_that_never_reached_the_disk_are_reported(tmp_path: Path) -> Non
         st.one_of(
             st.tuples(st.just("append"), st.integers(1, 9), st.integers(0, 3)),
             st.tuples(st.just("forget"), st.integers(1, 120), st.integers(0, 40)),
-            st.tuples(st.just("evict"), st.integers(0, 60), st.just(0)),
+            st.tuples(st.just("wait"), st.integers(0, 60), st.just(0)),
             st.tuples(st.just("reopen"), st.just(0), st.just(0)),
             st.tuples(st.just("above"), st.integers(1, 60), st.just(0)),
         ),
@@ -159,9 +171,8 @@ def test_every_sequence_is_held_dropped_or_durable(
                 noted = given_out.within(one, one + two)
                 spool.forget(noted)
                 durable.update(noted)
-            case "evict":
+            case "wait":
                 clock += one
-                spool.evict(clock)
             case "reopen":
                 spool.close()
                 spool = open_spool(folder, max_bytes=900, max_age_us=50)
