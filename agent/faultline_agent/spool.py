@@ -1,5 +1,6 @@
 """Results on disk until the collector has them: SQLite, encoded batches, sequences that are never reused."""
 
+import errno
 import sqlite3
 import zlib
 from collections.abc import Collection, Iterator, Sequence
@@ -30,6 +31,12 @@ _UNREADABLE = (
     *(sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS),
 )
 """What SQLite says of a file that does not get better; a write that fails may."""
+
+_PASSING_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM)
+_PASSING_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENFILE, errno.ENOMEM)
+"""What keeps a spool from being opened and may be over the next time, as a full disk."""
+
+_MAGIC = b"SQLite format 3\0"
 
 LOCK_S = 2.0
 """How long to wait for an agent that is just ending."""
@@ -64,7 +71,11 @@ class SpoolState:
 
 
 class SpoolError(Exception):
-    """Raised when the spool cannot be used."""
+    """Raised when the spool cannot be used; `permanent`: not before somebody has changed something."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
 
 
 class SpoolDamaged(SpoolError):
@@ -81,18 +92,17 @@ class Spool:
         self.replaced = ""
         """Where a damaged file was moved to and why, in one sentence; empty when the file was good."""
         self._wrecked: tuple[LostRange, ...] = ()
+        self._mark_path = path.with_name(f"{path.name}.mark")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)  # the assignment that it keeps may hold passwords of targets
             self._db = self._open_or_replace()
             self.spool_id = str(self.recall("spool_id"))
             self._next, self._results, self._bytes = self._count()
-            self._mark = Mark(path.with_name(f"{path.name}.mark"), agent_id)
+            self._mark = Mark(self._mark_path, agent_id)
             self._own_up()
         except (OSError, sqlite3.Error) as error:
-            used = "locked" in str(error)
-            reason = "another process uses it" if used else str(error)
-            raise SpoolError(f"spool {path} cannot be opened: {reason}") from error
+            raise _cannot_open(path, error) from error
 
     def append(self, results: Sequence[Result], encode: Encode, now_us: int, lost: int = 0) -> Parcel:
         """Stores results under the next sequences; `lost` ones before them are noted as dropped.
@@ -208,10 +218,15 @@ class Spool:
         try:
             return self._open()
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "disk I/O" not in str(error):
+            passes = isinstance(error, sqlite3.OperationalError) and "disk I/O" not in str(error)
+            if passes or not self._is_spool():
                 raise
             self.replaced = self._move_aside(str(error))
             return self._open()
+
+    def _is_spool(self) -> bool:
+        """Whether a file that cannot be read was a spool once, and not something that a wrong path names."""
+        return self._mark_path.exists() or self._path.read_bytes()[: len(_MAGIC)] == _MAGIC
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=LOCK_S, check_same_thread=False)
@@ -341,3 +356,12 @@ class Spool:
 
     def _set(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+
+def _cannot_open(path: Path, error: OSError | sqlite3.Error) -> SpoolError:
+    if isinstance(error, OSError):
+        said, passing = f"{error.strerror} ({error.filename})", error.errno in _PASSING_ERRNOS
+    else:
+        said, passing = str(error), getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING_CODES
+    reason = "another process uses it" if "locked" in said else said
+    return SpoolError(f"spool {path} cannot be opened: {reason}", permanent=not passing)

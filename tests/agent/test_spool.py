@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -254,6 +255,42 @@ def test_folder_that_cannot_be_made_gets_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SpoolError, match=r"spool .*file/spool.db cannot be opened"):
         open_spool(tmp_path / "file")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"cannot mount a file system: {error}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_full_disk_is_not_for_ever(small_disk: Path) -> None:
+    """Whoever starts the agent may try again, unlike with a path that cannot be."""
+    (small_disk / "logs").write_bytes(bytes(1_040_000))
+    with pytest.raises(SpoolError, match="cannot be opened: database or disk is full") as full:
+        open_spool(small_disk)
+    assert not full.value.permanent
+    with pytest.raises(SpoolError, match="cannot be opened: File exists") as wrong:
+        open_spool(small_disk / "logs")
+    assert wrong.value.permanent
+    (small_disk / "logs").unlink()
+    open_spool(small_disk).close()
+
+
+@pytest.mark.parametrize("content", [b"root:x:0:0:root:/root:/bin/bash\n" * 40, b"\0" * 5_000])
+def test_file_that_never_was_a_spool_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    """A wrong path moves nobody's file aside."""
+    (tmp_path / "spool.db").write_bytes(content)
+    with pytest.raises(SpoolError, match="cannot be opened: file is not a database") as wrong:
+        open_spool(tmp_path)
+    assert wrong.value.permanent
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("spool.db", content)]
 
 
 def test_failed_write_leaves_the_spool_as_it_was(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from faultline_agent.spool import Spool, SpoolDamaged, SpoolError
 from faultline_agent.sweeps import sweep_less
 from faultline_agent.uplinks.uplink import UplinkError
 
-BAD_CONFIG, REFUSED, DAMAGED = 2, 3, 4
+BAD_CONFIG, REFUSED, NO_SPOOL = 2, 3, 4
 """Exit codes: nothing will change until somebody changes the configuration; the collector refuses us; the
-spool cannot be read any more, which the next start deals with."""
+spool cannot be used now, and may be at the next start."""
 
 
 @click.command()
@@ -32,16 +32,19 @@ spool cannot be read any more, which the next start deals with."""
 def run(path: Path) -> None:
     """Runs the agent until it is told to stop.
 
-    Exit code 2: the configuration cannot be used; 3: the collector refuses this agent; 4: the spool was
-    damaged, and the next start puts a new one in its place.
+    Exit code 2: the configuration cannot be used; 3: the collector refuses this agent; 4: the spool cannot be
+    used now: the disk is full, or it was damaged, and the next start puts a new one in its place.
     """
     try:
         config = read_config(path, AgentConfig)
         token = read_token(config.token_file, str(path), needed=config.needs_token)
         spool = open_spool(config)
-    except (BadConfig, SpoolError) as error:
+    except BadConfig as error:
         click.echo(str(error), err=True)
         sys.exit(BAD_CONFIG)
+    except SpoolError as error:
+        click.echo(str(error), err=True)
+        sys.exit(BAD_CONFIG if error.permanent else NO_SPOOL)
     log = open_log(sys.stderr)
     log.info("start", agent=config.agent, collector=config.collector, spool_id=spool.spool_id)
     if spool.replaced:
@@ -70,7 +73,7 @@ async def until_signal(config: AgentConfig, token: str, spool: Spool, log: Log) 
             code = REFUSED
         except* SpoolDamaged as damaged:
             log.error("spool damaged", problem=f"{damaged.exceptions[0]}; the next start begins a new one")
-            code = DAMAGED
+            code = NO_SPOOL
         log.info("stopped", code=code)
         sys.stderr.flush()
         os._exit(code)  # all is closed but libcurl and libuv, which would wait for look-ups of names

@@ -16,7 +16,7 @@ from faultline_agent.uplinks.uplink import AssignedTarget, Assignment, UplinkErr
 from faultline_agent.uplinks.wire import encode_batch
 from tests.agent.commands.agents import agent, call, status, wait_for, write_config
 from tests.agent.stage import DEADLINE_S, assigned, eventually, open_spool, result
-from tests.agent.test_wreck import damage_in_place
+from tests.agent.test_wreck import damage_in_place, overwrite, wreck
 from tests.agent.uplinks.collectors import grpc_end
 
 pytestmark = pytest.mark.timeout(180)  # processes start slowly on a busy machine
@@ -192,7 +192,7 @@ def test_second_agent_on_the_same_spool_is_refused(tmp_path: Path) -> None:
 
 def test_damaged_spool_is_said_and_replaced(tmp_path: Path) -> None:
     """The agent goes on with a new one."""
-    (tmp_path / "spool.db").write_bytes(b"this was a database once" * 100)
+    wreck(tmp_path, overwrite(0))
     config = write_config(tmp_path, "memory://")
     with agent(config) as process:
         wait_for(lambda: status(config).get("state") == "running")
