@@ -1,5 +1,6 @@
 """Reads batches of the wire into columns: many batches at once, without a step per row."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,8 +85,9 @@ def _check_shape(batch: results_pb2.Batch) -> None:
 
 def _merged(dictionaries: Sequence[Sequence[Any]]) -> tuple[tuple[Any, ...], list[list[int]]]:
     """One dictionary with the words of all, and for each of them the codes of its words in it."""
-    codes: dict[Any, int] = {}
-    places = [[codes.setdefault(word, len(codes)) for word in words] for words in dictionaries]
+    codes: defaultdict[Any, int] = defaultdict()
+    codes.default_factory = codes.__len__
+    places = [list(map(codes.__getitem__, words)) for words in dictionaries]
     return tuple(codes), places
 
 

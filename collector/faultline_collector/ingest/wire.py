@@ -1,6 +1,7 @@
 """Columns of the wire, those of many batches end to end."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -64,7 +65,7 @@ class Wire:
     def coded(self, name: str, columns: Columns, codes: Sequence[Sequence[int]]) -> Int32:
         """What a column of places means: `codes` holds for each batch what stands at each place."""
         sizes = np.array([len(places) for places in codes], np.int64)
-        table = np.array([code for places in codes for code in places], np.int32)
+        table = np.fromiter(chain.from_iterable(codes), np.int32, int(sizes.sum()))
         place = np.repeat(np.cumsum(sizes) - sizes, self._widths)
         if any(columns):
             joined = self._joined(name, columns).astype(np.int64)

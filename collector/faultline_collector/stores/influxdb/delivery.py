@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from faultline_collector.stores.influxdb.answers import Answer, Kind, reason_of
 from faultline_collector.stores.influxdb.deadletters import DeadLetters
+from faultline_collector.stores.influxdb.lines import Lines
 
 MOST_LINES = 10_000
 """Of one request."""
@@ -34,31 +35,33 @@ class Delivery:
         self._most_lines = most_lines
         self._tries = MOST_TRIES
 
-    def send_all(self, pieces: Iterable[bytes]) -> None:
+    def send_all(self, pieces: Iterable[Lines]) -> None:
         """As `send`, pieces together as far as they fit: to cut a body takes as long as to format it."""
         held: list[bytes] = []
-        lines = 0
+        number = 0
         for piece in pieces:
-            own = piece.count(b"\n")
-            if held and lines + own > self._most_lines:
-                self.send(b"".join(held))
-                held, lines = [], 0
-            held.append(piece)
-            lines += own
-        self.send(b"".join(held))
+            if held and number + piece.number > self._most_lines:
+                self._send(Lines(b"".join(held), number))
+                held, number = [], 0
+            held.append(piece.text)
+            number += piece.number
+        self._send(Lines(b"".join(held), number))
 
     def send(self, body: bytes) -> None:
         """Raises NotDelivered when any of it has to be sent again; it is safe to send all of it again."""
-        for part in self._parts(body):
+        self._send(Lines(body, body.count(b"\n")))
+
+    def _send(self, lines: Lines) -> None:
+        for part in self._parts(lines):
             self._settle(part, self._try(part))
 
-    def _parts(self, body: bytes) -> Iterator[bytes]:
-        if body.count(b"\n") <= self._most_lines:
-            yield from (body,) if body else ()
+    def _parts(self, lines: Lines) -> Iterator[bytes]:
+        if lines.number <= self._most_lines:
+            yield from (lines.text,) if lines.text else ()
             return
-        lines = body.splitlines(keepends=True)
-        for start in range(0, len(lines), self._most_lines):
-            yield b"".join(lines[start : start + self._most_lines])
+        single = lines.text.splitlines(keepends=True)
+        for start in range(0, len(single), self._most_lines):
+            yield b"".join(single[start : start + self._most_lines])
 
     def _try(self, body: bytes) -> Answer:
         self._tries -= 1

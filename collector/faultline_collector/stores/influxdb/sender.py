@@ -13,7 +13,7 @@ from faultline_collector.stores.influxdb.answers import Answer, Kind
 from faultline_collector.stores.influxdb.deadletters import DeadLetters
 from faultline_collector.stores.influxdb.delivery import MOST_LINES, Delivery, NotDelivered
 from faultline_collector.stores.influxdb.entries import Entry
-from faultline_collector.stores.influxdb.lines import result_lines
+from faultline_collector.stores.influxdb.lines import Lines, result_lines
 from faultline_collector.stores.influxdb.outbox import Item, Outbox
 from faultline_collector.stores.influxdb.server import Server
 
@@ -149,8 +149,8 @@ _MOST_WAIT_S = 300.0
 _FEWEST_LINES = 500
 
 
-def lines_of(entries: Iterable[Entry]) -> Iterator[bytes]:
+def lines_of(entries: Iterable[Entry]) -> Iterator[Lines]:
     """Everything that is to be written of these entries, as lines, in pieces."""
     for entry in entries:
         yield from result_lines(entry.placed, entry.roles)
-        yield entry.lines
+        yield Lines(entry.lines, entry.lines.count(b"\n"))
