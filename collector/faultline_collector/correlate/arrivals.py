@@ -36,9 +36,6 @@ class Arrivals:
     use: Mask
     slow: Mask
 
-    def __len__(self) -> int:
-        return len(self.tick)
-
     @property
     def failed(self) -> Mask:
         """First attempts that failed, and are news."""

@@ -273,7 +273,10 @@ class Book:
         return now_us - live.aged_us >= live.every_us(AGES_SUSPECTED, AGES_CONFIRMED)
 
     def age(self, live: Live, now_us: int) -> None:
-        """Confirms an outage that has lasted, ends one that is over."""
+        """Confirms an outage that has lasted, ends one that is over, or whose cells the fleet has no more."""
+        if not live.bad.any():
+            self.end(live, now_us)
+            return
         live.aged_us = now_us
         live.supported_us = live.supported_us or now_us
         base, bad = self._senses[live.slow].base, self._own(live)

@@ -131,8 +131,6 @@ def recovery(
 ) -> Recovery:
     """The reverse test on its `own` cells that failed, over rounds since the last change of the outage."""
     bad = np.flatnonzero(own)
-    if not bad.size:
-        return Recovery(0.0, 0.0, 0, 1, persists=False)
     agents = np.unique(bad // layout.shape[1])
     targets = np.unique(bad % layout.shape[1])
     block = weigh(cells, base, agents, targets, now_us, ~own)
@@ -223,8 +221,6 @@ def onset_of(failed_us: Int64, planned: float, now_us: int) -> int:
 
     Each failure speaks for an earlier start, what went well in between against it.
     """
-    if not failed_us.size:
-        return now_us
     times = np.sort(failed_us)
     later = np.arange(times.size, 0, -1)
     fine = np.maximum(planned * (now_us - times) - later, 0.0)

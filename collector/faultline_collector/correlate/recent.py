@@ -20,22 +20,19 @@ class Recent:
     def __len__(self) -> int:
         return len(self.cell)
 
-    def add(self, cell: Index, slot: Int64, started_us: Int64, until_us: Int64, outcome: Int8) -> int:
-        """Enters failed rounds, each once; `until_us` is when each is forgotten. Gives how many were new."""
+    def add(self, cell: Index, slot: Int64, started_us: Int64, until_us: Int64, outcome: Int8) -> None:
+        """Enters failed rounds, each once; `until_us` is when each is forgotten."""
         names = self._names(cell, slot)
         if cell.size == 1:
             new = np.flatnonzero(~(names == self._names(self.cell, self.slot)).any(keepdims=True))
         else:
             _, first = np.unique(names, return_index=True)
             new = np.sort(first[~np.isin(names[first], self._names(self.cell, self.slot))])
-        if not new.size:
-            return 0
         self.cell = np.concatenate((self.cell, cell[new]))
         self.slot = np.concatenate((self.slot, slot[new]))
         self.started_us = np.concatenate((self.started_us, started_us[new]))
         self.until_us = np.concatenate((self.until_us, until_us[new]))
         self.outcome = np.concatenate((self.outcome, outcome[new]))
-        return int(new.size)
 
     def drop(self, cell: Index, slot: Int64) -> None:
         """Forgets these rounds."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class World:
         self.silent: set[str] = set()
         self.sequence = 0
 
-    def run(self, seconds: float, fault: Fault = lambda agent, target, at: None) -> "World":
+    def run(self, seconds: float, fault: Fault = lambda agent, target, at: None) -> Self:
         """Lets time pass, a second a tick."""
         end = self.now_s + seconds
         while self.now_s < end:
