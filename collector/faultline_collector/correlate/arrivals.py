@@ -20,8 +20,9 @@ SECOND_US = 1_000_000
 class Arrivals:
     """n results in order of receipt, as columns of length n; times in microseconds.
 
-    `tick` numbers the second that each belongs to, `use` says which may speak about targets, `slow` which
-    went well but slowly.
+    `tick` numbers the second that each belongs to, `slot` the round: what was asked for beyond the schedule
+    is early news of the next round and never rewrites the last. `use` says which may speak about targets,
+    `slow` which went well but slowly.
     """
 
     tick: Index
@@ -74,13 +75,17 @@ class Intake:
         started = started + offset
         cell = agent * self._layout.shape[1] + target
         tick = np.clip(-(-(received - first_us) // SECOND_US), 0, ticks - 1)
+        slot = self._cells.begin(cell, started)
+        asked = results.flags & Flag.ASKED != 0
+        if asked.any():
+            slot[asked] = self._cells.next_slot(cell[asked], started[asked])
         use = (results.outcome != Outcome.INCONCLUSIVE) & (results.flags & Flag.SATURATED == 0)
         well = use & (results.outcome == Outcome.OK) & ~late
         return Arrivals(
             tick=tick,
             agent=agent,
             cell=cell,
-            slot=self._cells.begin(cell, started),
+            slot=slot,
             started_us=started,
             received_us=received,
             outcome=results.outcome,

@@ -94,6 +94,12 @@ class Cells:
         out: Int64 = np.floor_divide(started_us - self.phase_us[cell] + step // 2, step)
         return out
 
+    def next_slot(self, cell: Index, started_us: Int64) -> Int64:
+        """The slots of the rounds that are next at these times."""
+        step = self.interval_us[cell % self.targets]
+        out: Int64 = np.floor_divide(started_us - self.phase_us[cell], step) + 1
+        return out
+
     def _begin(self, cell: Index, started_us: Int64) -> None:
         self.phase_us[cell[::-1]] = started_us[::-1]
         self.head[cell] = -1
