@@ -116,6 +116,14 @@ class _Loader(yaml.SafeLoader):
         for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node; raises ConstructorError also where Python has no such value."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, AttributeError) as error:
+            said = f"{str(node.value)[:40]!r} is no {node.tag.rpartition(':')[2]}; in quotes it is text"
+            raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from error
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping of a node; raises ConstructorError where a key comes twice."""
         seen = set()
@@ -138,6 +146,8 @@ def _plain(text: str, source: str) -> object:
         data = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise BadConfig(source, [_yaml_problem(error)]) from error
+    except RecursionError as error:
+        raise BadConfig(source, ["not YAML that can be read: it is nested too deep"]) from error
     return {} if data is None else data
 
 

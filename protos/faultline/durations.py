@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _FORM = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_LONGEST_D = 36_500
 
 
 def parse_duration(text: str) -> timedelta:
@@ -15,7 +16,10 @@ def parse_duration(text: str) -> timedelta:
     match = _FORM.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a duration like 500ms, 30s, 5m, 2h or 7d")
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if seconds > _LONGEST_D * _UNITS["d"]:
+        raise ValueError(f"{text[:40]!r} is longer than {_LONGEST_D}d")
+    return timedelta(seconds=seconds)
 
 
 def format_duration(value: timedelta) -> str:

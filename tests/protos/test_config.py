@@ -87,12 +87,16 @@ BAD = {
     "named: {1: {}}": "line 1, column 9: the key '1' is not text; in quotes it is",
     "named: {? [a] : {}}": "line 1, column 11: a key is not text; in quotes it is",
     "whole: 1\nwhole: 2": "line 2, column 1: the key 'whole' comes twice",
+    "text: 2026-13-45": "line 1, column 7: '2026-13-45' is no timestamp; in quotes it is text",
+    "whole: !!int x": "line 1, column 8: 'x' is no int; in quotes it is text",
+    f"whole: {'9' * 5000}": f"line 1, column 8: '{'9' * 40}' is no int; in quotes it is text",
+    "[" * 3000: "not YAML that can be read: it is nested too deep",
     "5": "the whole file: 5 is not a mapping of settings",
 }
 """Bad texts, and the sentence about each."""
 
 
-@pytest.mark.parametrize("text", BAD)
+@pytest.mark.parametrize("text", BAD, ids=[text[:40] for text in BAD])
 def test_problem_is_one_sentence(text: str) -> None:
     """With path, value and what is allowed."""
     with pytest.raises(BadConfig) as raised:

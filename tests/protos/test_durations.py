@@ -27,6 +27,14 @@ def test_anything_else_gets_a_sentence(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.parametrize("text", ["36501d", "99999999999d", "9" * 400 + "s"], ids=["d", "C int", "inf"])
+def test_what_no_clock_can_add_gets_a_sentence(text: str) -> None:
+    """A hundred years are enough for everything that is configured or asked."""
+    assert parse_duration("36500d") == timedelta(days=36_500)
+    with pytest.raises(ValueError, match="is longer than 36500d"):
+        parse_duration(text)
+
+
 @given(st.integers(0, 10**10))
 def test_what_is_written_is_read_back(milliseconds: int) -> None:
     """In the largest unit that keeps it whole."""

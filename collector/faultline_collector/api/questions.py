@@ -67,7 +67,7 @@ def _iso_us(words: str) -> int:
         # A "+" that was not escaped in a query string arrives as a space.
         at = datetime.fromisoformat(_SPACED_ZONE.sub(r"+\1", words))
         at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-        return round(at.timestamp() * 1e6)
+        return round(at.astimezone(UTC).timestamp() * 1e6)
     except (ValueError, OverflowError):
         raise ValueError(
             f"{words!r} is not a time like 2026-01-31T12:00:00Z, nor a duration ago like 10m"
@@ -100,8 +100,8 @@ def _axes(words: object) -> object:
 def _asn(words: object) -> int:
     """Reads `55836` or `AS55836`."""
     digits = str(words).upper().removeprefix("AS")
-    if not digits.isdecimal():
-        raise ValueError(f"{str(words)!r} is not the number of a network like 55836 or AS55836")
+    if not digits.isdecimal() or len(digits) > 10:
+        raise ValueError(f"{str(words)[:40]!r} is not the number of a network like 55836 or AS55836")
     return int(digits)
 
 

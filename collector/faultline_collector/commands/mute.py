@@ -1,7 +1,7 @@
 """`faultline mute`: maintenance windows. Declaring is muted, measuring is not."""
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ from faultline_collector.notify.outbox import Outbox
 from faultline_collector.notify.routes import Extent, Mute
 from faultline_collector.outages import Scope, iso
 
+_LAST_US = round(datetime(9999, 12, 31, tzinfo=UTC).timestamp() * 1e6)
 _COLUMNS = ("ID", "STATE", "SINCE", "UNTIL", "WHAT", "REASON")
 
 
@@ -104,17 +105,20 @@ def _until_us(since_us: int, until: str | None, lasts: str | None) -> int | None
             raise Failed(f"--for: {error}") from error
     if until_us is not None and until_us <= since_us:
         raise Failed("the window ends before it begins")
+    if until_us is not None and until_us > _LAST_US:
+        raise Failed("the window ends beyond the year 9999; without --until and --for it has no end")
     return until_us
 
 
 def _time_us(option: str, text: str) -> int:
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        at_us = round(at.astimezone(UTC).timestamp() * 1e6)
+    except (ValueError, OverflowError):
         at = None
     if at is None or at.tzinfo is None:
         raise Failed(f"{option}: {text!r} is not a time with its zone like 2026-11-22T20:00:00Z")
-    return round(at.timestamp() * 1e6)
+    return at_us
 
 
 def _row(one: Mute, now_us: int, *, utc: bool) -> tuple[str, ...]:

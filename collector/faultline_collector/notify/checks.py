@@ -24,7 +24,7 @@ def notify_problems(
     receivers = list(_under(data, "receivers"))
     yield from _receivers(receivers, id_problem)
     known: dict[str, set[Any]] = {
-        "to": {node.get("id") for _, node in receivers},
+        "to": {name for _, node in receivers if isinstance(name := node.get("id"), str)},
         "services": set(services),
         "regions": set(regions),
     }

@@ -1,6 +1,6 @@
 """Who is told of what: the part `notify` of the collector's configuration."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -13,13 +13,12 @@ from faultline_collector.outages import Scope
 
 
 def _moment(value: object) -> datetime:
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            pass
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(at, datetime) and at.tzinfo is not None:
+            return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
     said = value.isoformat() if isinstance(value, datetime) else repr(value)
     raise PydanticCustomError(
         "value_error",

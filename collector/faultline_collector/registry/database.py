@@ -40,11 +40,13 @@ def writing(engine: Engine) -> Engine:
 
 def url_problem(url: str) -> str:
     """Why a text cannot be the URL of a registry, in a sentence; empty when it can."""
+    shown = url.partition("://")[0]
     try:
         place = make_url(url)
+        shown = _shown(place)
         place.get_dialect().import_dbapi()
     except (ArgumentError, NoSuchModuleError, ValueError):
-        return f"{url!r} is not the URL of a registry like sqlite:////var/lib/faultline/registry.db"
+        return f"{shown!r} is not the URL of a registry like sqlite:////var/lib/faultline/registry.db"
     except ModuleNotFoundError as error:
         return f"{_shown(place)} needs the Python package {error.name}, which is not installed"
     return ""

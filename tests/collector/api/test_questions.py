@@ -50,6 +50,20 @@ def test_a_time_is_iso_or_a_duration_ago(text: str, us: int) -> None:
             {"since": "99999-01-01"},
             "since: '99999-01-01' is not a time like 2026-01-31T12:00:00Z, nor a duration ago like 10m",
         ),
+        *(
+            (
+                ResultsQuestion,
+                {"since": at},
+                f"since: '{at}' is not a time like 2026-01-31T12:00:00Z, nor a duration ago like 10m",
+            )
+            for at in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "99999999999d")
+        ),
+        (AvailabilityQuestion, {"step": "99999999999d"}, "step: '99999999999d' is longer than 36500d"),
+        (
+            AvailabilityQuestion,
+            {"network": "9" * 5000},
+            f"network: '{'9' * 40}' is not the number of a network like 55836 or AS55836",
+        ),
         (OutagesQuestion, {"open": "maybe"}, "open: 'maybe' is not true or false"),
         (OutagesQuestion, {"opne": "true"}, "opne is not a known parameter; known are open, since, limit"),
         (

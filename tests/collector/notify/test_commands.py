@@ -125,6 +125,14 @@ def test_a_window_may_be_to_come_and_without_end(config: Path) -> None:
             ("add", "--until", "2050-01-01"),
             "--until: '2050-01-01' is not a time with its zone like 2026-11-22T20:00:00Z",
         ),
+        (
+            ("add", "--until", "9999-12-31T23:59:59-14:00"),
+            "--until: '9999-12-31T23:59:59-14:00' is not a time with its zone like 2026-11-22T20:00:00Z",
+        ),
+        (
+            ("add", "--since", "9999-12-31T00:00:00Z", "--for", "36500d"),
+            "the window ends beyond the year 9999; without --until and --for it has no end",
+        ),
         (("end", "7"), "there is no open window 7; those of the configuration are ended there"),
     ],
 )

@@ -22,6 +22,11 @@ from faultline_collector.registry.registry import Registry
             "'nosuch://x' is not the URL of a registry like sqlite:////var/lib/faultline/registry.db",
         ),
         (
+            "postgrsql://user:s3cret@db/faultline",
+            "'postgrsql://user:***@db/faultline' is not the URL of a registry like "
+            "sqlite:////var/lib/faultline/registry.db",
+        ),
+        (
             "sqlite:////nowhere/at/all.db",
             "sqlite:////nowhere/at/all.db: the folder /nowhere/at does not exist",
         ),
@@ -30,7 +35,7 @@ from faultline_collector.registry.registry import Registry
             "mysql+mysqldb://user:***@db/faultline needs the Python package MySQLdb, which is not installed",
         ),
     ],
-    ids=["no URL", "unknown", "folder", "driver"],
+    ids=["no URL", "unknown", "misspelt", "folder", "driver"],
 )
 def test_unusable_urls_get_a_sentence(url: str, sentence: str) -> None:
     """Passwords are not shown."""
