@@ -8,7 +8,7 @@ from pydantic import Field
 
 from faultline_collector.api.answers import Answer, OutageAnswer, SubjectAnswer, outage_answer
 from faultline_collector.fleet import Fleet
-from faultline_collector.notify.kinds import Kind, kinds_of, moved, parent_of
+from faultline_collector.notify.kinds import Kind, has_spread, kinds_of, moved, parent_of
 from faultline_collector.outages import Outage, Scope, iso
 
 
@@ -40,28 +40,38 @@ class Notice(Answer):
 
 def notices_of(before: Outage | None, after: Outage, fleet: Fleet) -> tuple[Notice, ...]:
     """The notices that the step from `before` to `after` makes; pure."""
-    service = {target.id: target.service for target in fleet.targets}
-    services = {service[t] for t in after.target_ids if t in service}
-    if after.subject.kind == "service":
-        services.add(after.subject.id)
     previous = None
     if before is not None and before.confirmed_us is not None and moved(before, after):
         previous = Previous(
             scope=before.scope, subject=SubjectAnswer(kind=before.subject.kind, id=before.subject.id)
         )
-    return tuple(
-        Notice(
-            id=_id(after, kind, at_us),
-            kind=kind,
-            at=str(iso(at_us)),
-            services=sorted(services),
-            previous=previous,
-            parent=parent_of(after),
-            outage=outage_answer(after),
-        )
-        for kind in kinds_of(before, after)
-        for at_us in (_at_us(after, kind),)
+    return tuple(_notice(kind, after, fleet, previous) for kind in kinds_of(before, after))
+
+
+def late_notice(before: Outage | None, after: Outage, fleet: Fleet) -> Notice | None:
+    """What those are told whom an outage reaches after it was confirmed; None where it reaches nobody new."""
+    return _notice(Kind.CONFIRMED, after, fleet) if has_spread(before, after) else None
+
+
+def _notice(kind: Kind, outage: Outage, fleet: Fleet, previous: Previous | None = None) -> Notice:
+    at_us = _at_us(outage, kind)
+    return Notice(
+        id=_id(outage, kind, at_us),
+        kind=kind,
+        at=str(iso(at_us)),
+        services=_services(outage, fleet),
+        previous=previous,
+        parent=parent_of(outage),
+        outage=outage_answer(outage),
     )
+
+
+def _services(outage: Outage, fleet: Fleet) -> list[str]:
+    service = {target.id: target.service for target in fleet.targets}
+    services = {service[t] for t in outage.target_ids if t in service}
+    if outage.subject.kind == "service":
+        services.add(outage.subject.id)
+    return sorted(services)
 
 
 def _at_us(outage: Outage, kind: Kind) -> int:

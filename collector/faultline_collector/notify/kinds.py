@@ -30,18 +30,13 @@ def parent_of(outage: Outage) -> str:
     return str(outage.evidence.get("parent") or "")
 
 
-def is_told(outage: Outage | None) -> bool:
-    """Whether notices have gone out for an outage in this state of it."""
-    return outage is not None and outage.confirmed_us is not None
-
-
 def kinds_of(before: Outage | None, after: Outage) -> tuple[Kind, ...]:
     """The notices that the step from `before` (as it was kept last) to `after` makes, in order.
 
     A step may be long: what could not be kept for a while is kept in its newest state only.
     """
     if parent_of(after):
-        merged = is_told(before) and before is not None and before.state.is_open and not after.state.is_open
+        merged = before is not None and is_sure(before) and not after.state.is_open
         return (Kind.MERGED,) if merged else ()
     if after.confirmed_us is None:
         return ()
@@ -58,11 +53,18 @@ def is_sure(outage: Outage) -> bool:
 
 
 def _while_sure(before: Outage, after: Outage) -> tuple[Kind, ...]:
-    if after.state is State.FLAPPING:
-        return () if before.state is State.FLAPPING else (Kind.FLAPPING,)
+    if after.state is State.FLAPPING and before.state is not State.FLAPPING:
+        return (Kind.FLAPPING,)
     if not is_sure(before):
         return (Kind.REOPENED,)
     return (Kind.CHANGED,) if moved(before, after) else ()
+
+
+def has_spread(before: Outage | None, after: Outage) -> bool:
+    """Whether an outage that was told has reached regions or targets that it had not."""
+    if before is None or before.confirmed_us is None or not is_sure(after) or parent_of(after):
+        return False
+    return not (set(after.regions) <= set(before.regions) and set(after.target_ids) <= set(before.target_ids))
 
 
 def moved(before: Outage, after: Outage) -> bool:

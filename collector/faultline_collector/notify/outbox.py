@@ -4,18 +4,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Engine, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from faultline_collector.fleet import Fleet
-from faultline_collector.notify.document import Notice, notices_of
+from faultline_collector.notify.document import Notice, late_notice, notices_of
 from faultline_collector.notify.fate import Fate, Next, first_fate
 from faultline_collector.notify.routes import Extent, Mute, receivers_of
 from faultline_collector.notify.settings import NotifySettings
 from faultline_collector.notify.tables import DeliveryRow, MuteRow
 from faultline_collector.outages import Outage
 from faultline_collector.registry.database import as_registry_error, writing
-from faultline_collector.registry.tables import Table
+from faultline_collector.registry.tables import OutageRow, Table
 
 Counted = Callable[[str, Fate], None]
 
@@ -61,19 +62,28 @@ class Outbox:
         now_us: int,
     ) -> None:
         """Puts in the notices of one step of an outage, within the transaction that keeps the step."""
-        notices = notices_of(before, after, fleet)
-        if not notices:
+        notices, late = notices_of(before, after, fleet), late_notice(before, after, fleet)
+        for notice in notices:
+            told = _told(session, notice)
+            wanted = told if notice.kind.is_end else told | _wanted(notice, settings)
+            self._put_all(session, notice, wanted, settings, now_us)
+        if late is not None:
+            _redraw_held(session, late)
+            wanted = _wanted(late, settings) - _told(session, late)
+            self._put_all(session, late, wanted, settings, now_us)
+        if notices or late is not None:
+            self._bound(session, settings.most_waiting, now_us)
+
+    def _put_all(
+        self, session: Session, notice: Notice, wanted: set[str], settings: NotifySettings, now_us: int
+    ) -> None:
+        if not wanted:
             return
         mutes = (*settings.mute_list(), *_mutes(session))
-        for notice in notices:
-            known = settings.receiver_ids()
-            told = set(session.scalars(select(DeliveryRow.receiver).where(_of(notice)).distinct()))
-            wanted = {*receivers_of(notice, settings.route_list(), known), *told}
-            muted = any(mute.mutes(notice, now_us) for mute in mutes)
-            for receiver in known:
-                if receiver in wanted:
-                    self._put(session, notice, receiver, muted=muted, now_us=now_us)
-        self._bound(session, settings.most_waiting, now_us)
+        muted = _is_muted(notice, mutes, now_us)
+        for receiver in settings.receiver_ids():
+            if receiver in wanted:
+                self._put(session, notice, receiver, muted=muted, now_us=now_us)
 
     def _put(self, session: Session, notice: Notice, receiver: str, *, muted: bool, now_us: int) -> None:
         before = _fates(session, notice, receiver)
@@ -116,9 +126,11 @@ class Outbox:
             return
         oldest = select(DeliveryRow).where(open_fates).order_by(DeliveryRow.position).limit(over)
         for row in session.scalars(oldest):
-            row.fate, row.due_us, row.ended_us = Fate.DROPPED.value, None, now_us
-            row.said = f"more than {most} were waiting"
-            self._counted(row.receiver, Fate.DROPPED)
+            self._end(row, Fate.DROPPED, f"more than {most} were waiting", now_us)
+
+    def _end(self, row: DeliveryRow, fate: Fate, said: str, now_us: int) -> None:
+        row.fate, row.due_us, row.ended_us, row.said = fate.value, None, now_us, said
+        self._counted(row.receiver, fate)
 
     # -- out ------------------------------------------------------------------------------------------------
 
@@ -150,7 +162,19 @@ class Outbox:
             .limit(most)
         )
         with self._read() as session:
-            return tuple(_delivery(row) for row in session.scalars(wanted))
+            rows = session.scalars(wanted).all()
+            found = tuple(_deliveries(rows))
+        if len(found) < len(rows):
+            self._give_up({row.position for row in rows} - {one.position for one in found}, now_us)
+        return found
+
+    def _give_up(self, positions: Iterable[int], now_us: int) -> None:
+        """What cannot be read must neither be tried for ever nor hold up what comes after it."""
+        with self._write() as session:
+            for row in session.scalars(select(DeliveryRow).where(DeliveryRow.position.in_(positions))):
+                self._end(
+                    row, Fate.FAILED, "another version has written it, which this one cannot read", now_us
+                )
 
     def mark(self, delivery: Delivery, found: Next, now_us: int) -> None:
         """Keeps what a try has led to; what is sent ends the repeats of what was sent before it."""
@@ -182,27 +206,28 @@ class Outbox:
     def release(self, settings: NotifySettings, now_us: int) -> int:
         """Lets go what no mute holds back any more; gives how many."""
         with self._read() as session:
-            if session.scalar(select(DeliveryRow.position).where(_is(Fate.HELD)).limit(1)) is None:
+            if not _free(session, settings, now_us):
                 return 0
         with self._write() as session:
-            mutes = (*settings.mute_list(), *_mutes(session))
-            held = session.scalars(select(DeliveryRow).where(_is(Fate.HELD)).order_by(DeliveryRow.position))
-            free = [r for r in held if not any(m.mutes(_notice(r), now_us) for m in mutes)]
+            free = _free(session, settings, now_us)
             for row in free:
                 row.fate, row.due_us, row.made_us = Fate.WAITING.value, now_us, now_us
         return len(free)
 
     def sweep(self, settings: NotifySettings, now_us: int) -> None:
-        """Forgets what ended long ago, and gives up what waits for a receiver that is no more."""
-        gone = and_(_is(Fate.WAITING), DeliveryRow.receiver.not_in(settings.receiver_ids()))
+        """Forgets what ended long ago, and gives up what waits for a receiver that is no more.
+
+        What was told of an outage that goes on is kept: its end goes to those who were told.
+        """
+        gone = and_(DeliveryRow.receiver.not_in(settings.receiver_ids()), DeliveryRow.due_us.is_not(None))
+        going_on = select(OutageRow.id).where(OutageRow.resolved_us.is_(None))
         keep_us = round(settings.keep.total_seconds() * 1e6)
         with self._write() as session:
-            for row in session.scalars(select(DeliveryRow).where(gone)):
-                row.fate, row.due_us, row.ended_us = Fate.FAILED.value, None, now_us
-                row.said = "there is no such receiver any more"
-                self._counted(row.receiver, Fate.FAILED)
+            for row in session.scalars(select(DeliveryRow).where(gone, _is(Fate.WAITING))):
+                self._end(row, Fate.FAILED, "there is no such receiver any more", now_us)
+            session.execute(update(DeliveryRow).where(gone).values(due_us=None))
             old = and_(DeliveryRow.ended_us < now_us - keep_us, DeliveryRow.due_us.is_(None))
-            session.execute(delete(DeliveryRow).where(old))
+            session.execute(delete(DeliveryRow).where(old, DeliveryRow.outage.not_in(going_on)))
             session.execute(delete(MuteRow).where(MuteRow.until_us < now_us - keep_us))
 
     def waiting(self) -> Mapping[str, tuple[int, int]]:
@@ -226,7 +251,7 @@ class Outbox:
         if outage:
             wanted = wanted.where(DeliveryRow.outage == outage)
         with self._read() as session:
-            return tuple(_delivery(row) for row in session.scalars(wanted))
+            return tuple(_deliveries(session.scalars(wanted)))
 
     def mutes(self) -> tuple[Mute, ...]:
         """The windows that somebody has declared, by id."""
@@ -274,9 +299,37 @@ def _of(notice: Notice) -> ColumnElement[bool]:
     return DeliveryRow.outage == notice.outage.id
 
 
+def _told(session: Session, notice: Notice) -> set[str]:
+    """Who was told of the outage, or would have been."""
+    return set(session.scalars(select(DeliveryRow.receiver).where(_of(notice)).distinct()))
+
+
+def _wanted(notice: Notice, settings: NotifySettings) -> set[str]:
+    return set(receivers_of(notice, settings.route_list(), settings.receiver_ids()))
+
+
+def _redraw_held(session: Session, now: Notice) -> None:
+    """What is held back and was told to nobody tells of the outage as it is now: a mute may not cover that."""
+    for row in session.scalars(select(DeliveryRow).where(_of(now), _is(Fate.HELD))):
+        if (notice := _notice(row)) is not None:
+            changed = {"outage": now.outage, "services": now.services}
+            row.body = notice.model_copy(update=changed).body().decode()
+
+
 def _fates(session: Session, notice: Notice, receiver: str) -> set[Fate]:
     fates = select(DeliveryRow.fate).where(_of(notice), DeliveryRow.receiver == receiver)
     return {Fate(fate) for fate in session.scalars(fates)}
+
+
+def _free(session: Session, settings: NotifySettings, now_us: int) -> list[DeliveryRow]:
+    """What is held though no mute holds it back any more."""
+    mutes = (*settings.mute_list(), *_mutes(session))
+    held = session.scalars(select(DeliveryRow).where(_is(Fate.HELD)).order_by(DeliveryRow.position))
+    return [row for row in held if not _is_muted(_notice(row), mutes, now_us)]
+
+
+def _is_muted(notice: Notice | None, mutes: Iterable[Mute], now_us: int) -> bool:
+    return notice is not None and any(mute.mutes(notice, now_us) for mute in mutes)
 
 
 def _mutes(session: Session) -> tuple[Mute, ...]:
@@ -288,19 +341,26 @@ def _mute(row: MuteRow) -> Mute:
     return Mute(extent, row.since_us, row.until_us, row.reason, row.id)
 
 
-def _notice(row: DeliveryRow) -> Notice:
-    return Notice.model_validate_json(row.body)
+def _notice(row: DeliveryRow) -> Notice | None:
+    """The notice of a row; None where another version has written it in a form that this one does not know."""
+    try:
+        return Notice.model_validate_json(row.body)
+    except ValidationError:
+        return None
 
 
-def _delivery(row: DeliveryRow) -> Delivery:
-    return Delivery(
-        position=row.position,
-        receiver=row.receiver,
-        notice=_notice(row),
-        made_us=row.made_us,
-        fate=Fate(row.fate),
-        tries=row.tries,
-        due_us=row.due_us,
-        ended_us=row.ended_us,
-        said=row.said,
-    )
+def _deliveries(rows: Iterable[DeliveryRow]) -> Iterator[Delivery]:
+    """The rows that can be read."""
+    for row in rows:
+        if (notice := _notice(row)) is not None:
+            yield Delivery(
+                position=row.position,
+                receiver=row.receiver,
+                notice=notice,
+                made_us=row.made_us,
+                fate=Fate(row.fate),
+                tries=row.tries,
+                due_us=row.due_us,
+                ended_us=row.ended_us,
+                said=row.said,
+            )

@@ -41,6 +41,11 @@ ENDED_CHILD = replace(RESOLVED, evidence={"parent": "o-0"})
         pytest.param(RETURN, RESOLVED, (), id="not back after all"),
         pytest.param(RETURN, CONFIRMED, (Kind.REOPENED,), id="really back"),
         pytest.param(RETURN, FLAPPING, (Kind.FLAPPING,), id="back once too often"),
+        pytest.param(
+            FLAPPING, replace(FLAPPING, scope=Scope.GLOBAL), (Kind.CHANGED,), id="another scope of what flaps"
+        ),
+        pytest.param(FLAPPING, replace(FLAPPING, confidence=0.5), (), id="flapping and less sure"),
+        pytest.param(RETURN, ENDED_CHILD, (), id="perhaps back, and a part of another"),
         pytest.param(FIRST, RETURN, (Kind.CONFIRMED, Kind.RESOLVED), id="kept only when it was perhaps back"),
         pytest.param(FIRST, RESOLVED, (Kind.CONFIRMED, Kind.RESOLVED), id="kept only when it was over"),
         pytest.param(None, CHILD, (), id="a part of another"),

@@ -6,16 +6,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from faultline_collector.notify.document import Notice
 from faultline_collector.notify.fate import Fate, Next
 from faultline_collector.notify.outbox import Delivery, Outbox
 from faultline_collector.notify.routes import Extent, Mute
 from faultline_collector.notify.settings import NotifySettings
+from faultline_collector.notify.tables import DeliveryRow
 from faultline_collector.outages import Outage, Scope
 from faultline_collector.registry.registry import Registry
 from tests.collector.notify.worlds import FLEET, NOW_US, SECOND_US, life, settings
 
 SENT = Next(Fate.SENT, None)
+DAY_US = 24 * 3600 * SECOND_US
 
 
 @dataclass
@@ -116,6 +120,49 @@ def test_routes_choose_receivers_and_the_end_goes_to_all_who_were_told(office: O
     )
     assert office.send("ops") == ["confirmed", "changed", "resolved"]
     assert office.send("web-team") == []
+
+
+WEST = {"regions": ("in-west",), "target_ids": ("shop-web",)}
+"""What an outage reaches at first."""
+
+
+def test_whom_an_outage_reaches_later_is_told_then(office: Office) -> None:
+    """A confirmed outage may spread; who was told is told no more of it, and all are told of its end."""
+    office.settings = settings(
+        routes=[{"to": ["ops"], "regions": ["in-west"]}, {"to": ["web-team"], "regions": ["in-east"]}]
+    )
+    narrow, wide = life(**WEST), life()
+    office.keep(*narrow[:2])
+    assert office.send("web-team") == []
+    office.keep(wide[1], wide[1])
+    assert office.send("web-team") == ["confirmed"]
+    office.keep(wide[2])
+    assert (office.send("ops"), office.send("web-team")) == (["confirmed", "resolved"], ["resolved"])
+    assert len({d.notice.id for d in office.outbox.deliveries()}) == 2
+
+
+def test_who_was_not_told_of_an_outage_is_not_told_of_its_end(office: Office) -> None:
+    """Also when it spread to them only then, or routes were changed meanwhile."""
+    office.settings = settings(routes=[{"to": ["ops"]}])
+    office.keep(*life()[:2])
+    office.settings = settings()
+    office.keep(life()[2])
+    assert (office.send("ops"), office.send("web-team")) == (["confirmed", "resolved"], [])
+
+
+def test_what_spreads_beyond_its_mute_is_declared(office: Office) -> None:
+    """Maintenance of the shop must not hide that the bank fails a moment later."""
+    office.outbox.add_mute(shop_mute())
+    _, confirmed, resolved = life()
+    spread = replace(confirmed, target_ids=("bank-web", *confirmed.target_ids))
+    office.keep(confirmed)
+    assert office.outbox.release(office.settings, office.now_us) == 0
+    office.keep(spread)
+    assert office.outbox.release(office.settings, office.now_us) == 2
+    (told,) = office.due()
+    assert told.notice.services == ["bank", "shop"]
+    office.keep(replace(resolved, target_ids=spread.target_ids))
+    assert office.send() == ["confirmed", "resolved"]
 
 
 def shop_mute(until_us: int | None = None) -> Mute:
@@ -226,6 +273,56 @@ def test_old_notices_and_those_for_nobody_are_swept(office: Office) -> None:
     assert len(office.outbox.deliveries()) == 4
     office.outbox.sweep(office.settings, office.now_us + 31 * 24 * 3600 * SECOND_US)
     assert office.outbox.deliveries() == ()
+
+
+def test_the_end_of_what_lasts_longer_than_notices_are_listed_is_told(office: Office) -> None:
+    """Who was told of it is remembered for as long as it goes on, also when its scope is another by then."""
+    office.settings = settings(routes=[{"to": ["ops"], "scopes": ["regional"]}], keep="1d")
+    _, confirmed, resolved = life()
+    office.keep(confirmed)
+    office.send()
+    office.now_us += 40 * DAY_US
+    office.outbox.sweep(office.settings, office.now_us)
+    office.keep(replace(resolved, scope=Scope.GLOBAL))
+    assert office.send() == ["resolved"]
+    office.outbox.sweep(office.settings, office.now_us + 2 * DAY_US)
+    assert office.outbox.deliveries() == ()
+
+
+def test_what_was_repeated_for_a_receiver_that_is_no_more_is_forgotten(office: Office) -> None:
+    """It is due for ever, and nobody tries it."""
+    office.keep(*life()[:2])
+    office.send(found=Next(Fate.SENT, office.now_us + SECOND_US))
+    office.keep(life()[2])
+    office.settings = settings(receivers=[])
+    office.outbox.sweep(office.settings, office.now_us)
+    office.outbox.sweep(office.settings, office.now_us + 31 * DAY_US)
+    assert office.outbox.deliveries() == ()
+
+
+@pytest.mark.parametrize("muted", [False, True], ids=["waiting", "held"])
+def test_a_notice_that_cannot_be_read_fails_and_holds_up_nothing(office: Office, muted: bool) -> None:
+    """Another version may have written it; it is counted, and the collector lives."""
+    if muted:
+        office.outbox.add_mute(shop_mute(NOW_US + SECOND_US))
+    _, confirmed, resolved = life()
+    office.keep(confirmed)
+    with office.registry.engine.begin() as connection:
+        connection.execute(update(DeliveryRow).values(body='{"version": 2}'))
+    assert office.outbox.deliveries() == ()
+    office.keep(replace(confirmed, regions=(*confirmed.regions, "us-east")))
+    office.now_us += SECOND_US
+    office.outbox.release(office.settings, office.now_us)
+    assert office.due() == []
+    assert office.counted == {("ops", "failed"): 1}
+    office.keep(resolved)
+    assert office.send() == ["resolved"]
+
+
+def test_a_notice_of_the_first_version_can_still_be_read() -> None:
+    """An outbox outlives an update of the collector: what is new in the form must have a default."""
+    body = Path(__file__).with_name("notice.json").read_text()
+    assert Notice.model_validate_json(body).outage.subject.id == "shop"
 
 
 def test_deliveries_are_listed_by_fate_and_outage(office: Office) -> None:
