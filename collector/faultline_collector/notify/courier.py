@@ -157,12 +157,12 @@ class Courier:
             return self._failed(door, delivery, error)
         except Exception as error:  # a bug in a notifier must not end the collector
             _log.exception("notifier failed", receiver=delivery.receiver)
-            return self._failed(door, delivery, NotDelivered(f"the notifier failed: {error!r}"))
+            return self._failed(door, delivery, NotDelivered(f"the notifier failed: {type(error).__name__}"))
         return after_success(delivery.notice.kind, self._now_us(), door.notifier.repeat_s)
 
     def _failed(self, door: Door, delivery: Delivery, error: NotDelivered) -> Next:
         now_us = self._now_us()
-        door.rests_until_us = now_us + round(error.pause_s * 1e6)
+        door.rests_until_us = max(door.rests_until_us, now_us + round(error.pause_s * 1e6))
         if delivery.fate is Fate.SENT:
             return after_failed_repeat(error, now_us, self._random)
         give_up_s = door.settings.give_up.total_seconds()

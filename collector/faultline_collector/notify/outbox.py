@@ -309,7 +309,7 @@ def _wanted(notice: Notice, settings: NotifySettings) -> set[str]:
 
 
 def _redraw_held(session: Session, now: Notice) -> None:
-    """What is held back and was told to nobody tells of the outage as it is now: a mute may not cover that."""
+    """What is held back tells of the outage as it is now, for a mute may not cover that."""
     for row in session.scalars(select(DeliveryRow).where(_of(now), _is(Fate.HELD))):
         if (notice := _notice(row)) is not None:
             changed = {"outage": now.outage, "services": now.services}
@@ -342,7 +342,7 @@ def _mute(row: MuteRow) -> Mute:
 
 
 def _notice(row: DeliveryRow) -> Notice | None:
-    """The notice of a row; None where another version has written it in a form that this one does not know."""
+    """The notice of a row; None where another version has written it in a form of its own."""
     try:
         return Notice.model_validate_json(row.body)
     except ValidationError:

@@ -105,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"no HTTP at all\r\n\r\n")
 
     def _answer(self, answer: str) -> None:
-        said = b"" if answer == TAKE else f"I {answer}".encode()
+        said = b"" if answer == TAKE else f"I\0\33 {answer}".encode()
         self.send_response(STATUS[answer])
         if answer in HEADERS:
             self.send_header(*HEADERS[answer])

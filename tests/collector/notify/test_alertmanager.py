@@ -21,7 +21,7 @@ from faultline_collector.notify.notifiers.alertmanager import (
     AlertmanagerSettings,
     alerts_of,
 )
-from faultline_collector.outages import Outage, Scope, Subject
+from faultline_collector.outages import Outage, Scope, State, Subject
 from tests.collector.notify.posts import Post, until
 from tests.collector.notify.receivers import TAKE, receiving
 from tests.collector.notify.worlds import FLEET, NOW_US, SECOND_US, life, settings
@@ -72,6 +72,29 @@ def test_another_scope_ends_the_alert_of_the_first() -> None:
     (end,) = alerts_of(resolved, NOW_US, 5 * MINUTE_US)
     assert end["labels"] == now["labels"]
     assert end["endsAt"] == resolved.outage.resolved_at
+
+
+def test_the_end_ends_the_alert_also_where_the_outage_is_perhaps_back() -> None:
+    """What ended and was suspected again before it could be kept has no time of its end."""
+    first, confirmed, resolved = life()
+    perhaps = replace(resolved, state=State.SUSPECTED, resolved_us=None, changed_us=NOW_US + MINUTE_US)
+    (told,) = notices_of(confirmed, perhaps, FLEET)
+    (alert,) = alerts_of(told, NOW_US + MINUTE_US, 5 * MINUTE_US)
+    assert alert["endsAt"] == told.at
+    assert first.id == told.outage.id
+
+
+@pytest.mark.parametrize("secret", [b"two\nlines", b"\xff\xfe secret"], ids=["lines", "bytes"])
+async def test_a_secret_that_no_header_can_carry_is_not_told(tmp_path: Path, secret: bytes) -> None:
+    """Neither to the receiver nor in the sentence."""
+    (tmp_path / "secret").write_bytes(secret)
+    with receiving(TAKE) as receiver:
+        notifier = Alertmanager(AlertmanagerSettings(url=receiver.url, secret_file=tmp_path / "secret"))
+        with pytest.raises(NotDelivered) as caught:
+            await notifier.deliver(a_life()[0], NOW_US)
+        await notifier.close()
+    assert str(caught.value) == "the secret is no bearer token: it must be one line of ASCII"
+    assert receiver.requests == []
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 """The courier between an outbox and real receivers."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
+from faultline_collector.notify.courier import Courier
 from faultline_collector.notify.fate import Fate
 from faultline_collector.notify.notifiers import open_notifier
-from tests.collector.notify.posts import Post, until
+from tests.collector.notify.posts import Post, now_us, until
 from tests.collector.notify.receivers import BUSY, HANG, NEVER, REFUSE, RESET, TAKE, receiving
-from tests.collector.notify.worlds import life
+from tests.collector.notify.worlds import SECOND_US, life
 
 
 @pytest.mark.parametrize("trouble", [REFUSE, RESET, BUSY])
@@ -40,6 +42,30 @@ async def test_a_receiver_that_hangs_holds_up_nobody_else(post: Post) -> None:
             await until(lambda: any("no answer within 0.2 s" in d.said for d in post.outbox.deliveries()))
     assert sum(d.fate is Fate.WAITING for d in post.outbox.deliveries()) == 12
     assert post.waits["r0"] > 0
+
+
+async def test_another_failure_does_not_shorten_the_pause_that_was_asked_for(post: Post) -> None:
+    """A receiver that says when to come back is left alone until then."""
+    with receiving(HANG, BUSY, TAKE) as receiver:
+        post.tell(receiver, timeout="2s")
+        now, turns = now_us() + 60 * SECOND_US, []
+
+        async def sleep(seconds: float) -> None:
+            turns.append(seconds)
+            await asyncio.sleep(0.01)
+
+        post.keep(life("o-0")[1])
+        post.keep(life("o-1")[1])
+        courier = Courier(post.outbox, lambda: post.settings, lambda: now, sleep=sleep)
+        task = asyncio.create_task(courier.run())
+        failed = ["answered 429: I busy", "no answer within 2 s"]
+        await until(lambda: sorted(d.said for d in post.outbox.deliveries()) == failed)
+        post.keep(life("o-2")[1])
+        before = len(turns)
+        await until(lambda: len(turns) > before + 2)
+        task.cancel()
+        await asyncio.wait([task])
+        assert len(receiver.requests) == 2
 
 
 async def test_what_can_never_be_taken_is_given_up_and_told(post: Post) -> None:

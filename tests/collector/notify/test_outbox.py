@@ -122,16 +122,12 @@ def test_routes_choose_receivers_and_the_end_goes_to_all_who_were_told(office: O
     assert office.send("web-team") == []
 
 
-WEST = {"regions": ("in-west",), "target_ids": ("shop-web",)}
-"""What an outage reaches at first."""
-
-
 def test_whom_an_outage_reaches_later_is_told_then(office: Office) -> None:
     """A confirmed outage may spread; who was told is told no more of it, and all are told of its end."""
     office.settings = settings(
         routes=[{"to": ["ops"], "regions": ["in-west"]}, {"to": ["web-team"], "regions": ["in-east"]}]
     )
-    narrow, wide = life(**WEST), life()
+    narrow, wide = life(regions=("in-west",), target_ids=("shop-web",)), life()
     office.keep(*narrow[:2])
     assert office.send("web-team") == []
     office.keep(wide[1], wide[1])

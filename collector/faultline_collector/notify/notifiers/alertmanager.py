@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from faultline.durations import Duration
 from faultline_collector.notify.document import Notice
+from faultline_collector.notify.fate import NotDelivered
 from faultline_collector.notify.notifiers.posting import Poster, url_problem
 from faultline_collector.notify.secrets import SecretSettings
 from faultline_collector.outages import iso
@@ -52,7 +53,7 @@ class Alert(TypedDict):
 def alerts_of(notice: Notice, now_us: int, lasts_us: int) -> list[Alert]:
     """The alerts of a notice; an outage that is taken for something else ends the alert of what it was."""
     outage, subject = notice.outage, notice.outage.subject
-    ended = notice.outage.resolved_at if notice.kind.is_end else None
+    ended = (outage.resolved_at or notice.at) if notice.kind.is_end else None
     open_until = str(iso(now_us + lasts_us))
     alerts = [
         _alert(notice, outage.scope.value, subject.kind, subject.id, ended=ended or open_until),
@@ -84,6 +85,14 @@ def _alert(notice: Notice, scope: str, kind: str, subject: str, *, ended: str) -
     )
 
 
+def _token(secret: bytes) -> str:
+    """A secret as a header can carry it; raises NotDelivered, whose sentence does not tell the secret."""
+    text = secret.decode("ascii", "replace")
+    if not text.isascii() or not text.isprintable():
+        raise NotDelivered("the secret is no bearer token: it must be one line of ASCII")
+    return text
+
+
 class Alertmanager:
     """Posts alerts; a repeat is the same alert with a later end."""
 
@@ -108,7 +117,7 @@ class Alertmanager:
             return {}
         secret = self._settings.secret()
         if not self._settings.username:
-            return {"Authorization": f"Bearer {secret.decode()}"}
+            return {"Authorization": f"Bearer {_token(secret)}"}
         both = self._settings.username.encode() + b":" + secret
         return {"Authorization": f"Basic {b64encode(both).decode()}"}
 

@@ -68,7 +68,8 @@ async def _beginning(answer: httpx.Response) -> str:
         read += part
         if len(read) >= _SAID_BYTES:
             break
-    return " ".join(read[:_SAID_BYTES].decode(errors="replace").split())
+    text = read[:_SAID_BYTES].decode(errors="replace")
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _refused(answer: httpx.Response, beginning: str) -> NotDelivered:
