@@ -179,7 +179,7 @@ class Detector:
             self._paces.settle(self._failing.base.frozen_until_us, now_us)
             for sense in self._senses:
                 sense.base.refresh()
-            self._waiting.plan((epoch + 1) * self.epoch_us)
+            self._waiting.turn(epoch * self.epoch_us)
 
     def _is_due(self, now_us: int) -> bool:
         """Whether there is something to judge though nothing bad has come."""
@@ -301,6 +301,7 @@ class Detector:
         columns = np.array([old.columns.get(t, -1) for t in layout.target_ids], np.intp)
         mine, theirs = common_cells(rows, columns, old.shape[1])
         self._cells.take_over(cells, rows, columns)
+        self._waiting.await_all()
         self._clocks.take_over(clocks, rows)
         self._silence.take_over(silence, rows)
         self._paces.take_over(paces, mine, theirs)

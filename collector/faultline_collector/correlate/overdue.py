@@ -10,7 +10,7 @@ import numpy as np
 from faultline_collector.correlate.arrivals import SECOND_US, Arrivals, key, runs
 from faultline_collector.correlate.cells import AWAITED, LATE, NEVER, OUTCOME, ROUNDS, Cells
 from faultline_collector.correlate.layout import Floats, Index
-from faultline_collector.results import Int64, Mask
+from faultline_collector.results import Int64
 
 GRACE_US = 2_500_000
 """How long after its planned start a round may come without being overdue, microseconds."""
@@ -32,30 +32,72 @@ class Overdue:
     started_us: Int64
 
 
+class Batch:
+    """Flat cells with a round to come each, and when it will be overdue, microseconds."""
+
+    def __init__(self, cell: Index, due_us: Int64) -> None:
+        self._cell = cell
+        self._due_us = due_us
+        self.since_s = 0
+
+    def until(self, last_us: int) -> tuple[Index, Int64]:
+        """Takes out what is due till then."""
+        due = self._due_us <= last_us
+        taken = self._cell[due], self._due_us[due]
+        self._cell, self._due_us = self._cell[~due], self._due_us[~due]
+        return taken
+
+    @property
+    def first_us(self) -> int:
+        """When the first of them is due; NO_TICK when none is left."""
+        return int(self._due_us.min(initial=NO_TICK))
+
+
 class Waiting:
-    """What is to come in an epoch no longer than the shortest interval, and who has delivered how far."""
+    """What is to come, by what came before it, and who has delivered how far.
+
+    A result lets its cell's next round be waited for from the next epoch on, which is no longer than the
+    shortest interval. A cell of which anything comes meanwhile is not waited for.
+    """
 
     def __init__(self, cells: Cells, patience_us: Floats) -> None:
         self._cells = cells
         self._patience_us = patience_us
         self._frontier_us: Int64 = np.full(cells.agents, NEVER, np.int64)
-        self._arrived: Int64 = np.full(cells.head.size, NO_TICK, np.int64)
-        self._until_us = NEVER
+        self._came_s: Int64 = np.full(cells.head.size, NEVER, np.int64)
+        self._grace_us = GRACE_US + (GRACE_SHARE * cells.interval_us).astype(np.int64)
+        self._steps = np.unique(cells.interval_us)
+        self._fresh: list[Batch] = []
+        self._batches: list[tuple[int, Batch]] = []
         self._cell: Index = np.empty(0, np.intp)
-        self._slot: Int64 = np.empty(0, np.int64)
 
-    def plan(self, until_us: int) -> None:
-        """Looks which rounds become due up to then; to be called once an epoch."""
+    def turn(self, epoch_us: int) -> None:
+        """Begins an epoch: waits for what follows the results of the one before."""
+        for batch in self._fresh:
+            batch.until(epoch_us)
+            batch.since_s = epoch_us // SECOND_US
+            self._batches.append((batch.first_us, batch))
+        self._fresh = []
+
+    def await_all(self) -> None:
+        """Waits for the next round of every cell, as after its last result."""
         cells = self._cells
-        since_us, self._until_us = self._until_us, until_us
-        if since_us == NEVER:
-            return
-        due = self._due_us(np.arange(cells.head.size))
-        soon = np.flatnonzero((due > since_us) & (due <= until_us) & (cells.head >= 0))
-        newest = cells.rounds[soon, cells.head[soon] % ROUNDS]
-        soon = soon[(newest & (AWAITED | LATE) == 0) & (newest & OUTCOME != 0)]
-        self._cell = np.concatenate((self._cell, soon))
-        self._slot = cells.head[self._cell] + 1
+        cell = np.flatnonzero(cells.head >= 0)
+        newest = cells.rounds[cell, cells.head[cell] % ROUNDS]
+        cell = cell[(newest & (AWAITED | LATE) == 0) & (newest & OUTCOME != 0)]
+        self._follow(cell, cells.head[cell])
+
+    def _follow(self, cell: Index, slot: Int64) -> None:
+        """Notes that what follows these rounds is to be waited for."""
+        cells = self._cells
+        target = cell % cells.targets
+        step = cells.interval_us[target]
+        due = cells.phase_us[cell] + (slot + 1) * step + self._grace_us[target]
+        for one in self._steps if self._steps.size > 1 and cell.size else ():
+            same = step == one
+            self._fresh.append(Batch(cell[same], due[same]))
+        if self._steps.size == 1:
+            self._fresh.append(Batch(cell, due))
 
     def _planned_us(self, cell: Index) -> Int64:
         cells = self._cells
@@ -63,8 +105,7 @@ class Waiting:
         return out
 
     def _due_us(self, cell: Index) -> Int64:
-        jitter = (GRACE_SHARE * self._cells.interval_us).astype(np.int64)[cell % self._cells.targets]
-        out: Int64 = self._planned_us(cell) + GRACE_US + jitter
+        out: Int64 = self._planned_us(cell) + self._grace_us[cell % self._cells.targets]
         return out
 
     def find(self, arrivals: Arrivals, first_us: int, ticks: int) -> Overdue:
@@ -72,27 +113,35 @@ class Waiting:
         last_us = first_us + (ticks - 1) * SECOND_US
         news = ~arrivals.late
         agent, started = arrivals.agent[news], arrivals.started_us[news]
-        found = self._judge(arrivals, agent, started, arrivals.tick[news], first_us, last_us)
+        self._take_due(last_us)
+        self._came_s[arrivals.cell[::-1]] = first_us // SECOND_US + arrivals.tick[::-1]
+        found = self._judge(agent, started, arrivals.tick[news], first_us)
         np.maximum.at(self._frontier_us, agent, started)
+        entered = news & arrivals.use
+        self._follow(arrivals.cell[entered], arrivals.slot[entered])
         return found
 
-    def _judge(
-        self, arrivals: Arrivals, agent: Index, started: Int64, tick: Index, first_us: int, last_us: int
-    ) -> Overdue:
+    def _take_due(self, last_us: int) -> None:
+        """Waits closely for what is due till then, where nothing has come since it was waited for."""
+        taken = [self._cell]
+        for first_us, batch in self._batches:
+            if first_us <= last_us:
+                cell, due = batch.until(last_us)
+                taken.append(cell[(self._due_us(cell) == due) & (self._came_s[cell] < batch.since_s)])
+        if len(taken) > 1:
+            left = [(batch.first_us, batch) if at <= last_us else (at, batch) for at, batch in self._batches]
+            self._batches = [(at, batch) for at, batch in left if at != NO_TICK]
+            self._cell = np.concatenate(taken)
+
+    def _judge(self, agent: Index, started: Int64, tick: Index, first_us: int) -> Overdue:
         cells = self._cells
         nothing = Overdue(*(np.empty(0, np.int64) for _ in range(5)))
         if not self._cell.size:
             return nothing
-        self._keep(cells.head[self._cell] < self._slot)
         due = np.maximum(-(-(self._due_us(self._cell) - first_us) // SECOND_US), 0)
-        self._arrived[arrivals.cell[::-1]] = arrivals.tick[::-1]
-        arrived = self._arrived[self._cell]
-        self._arrived[arrivals.cell] = NO_TICK
+        came = self._came_s[self._cell] - first_us // SECOND_US
+        arrived = np.where(came >= 0, came, NO_TICK)
         open_ = np.flatnonzero(arrived > due)
-        open_ = open_[due[open_] <= (last_us - first_us) // SECOND_US]
-        if not open_.size:
-            self._keep(arrived == NO_TICK)
-            return nothing
         cell = self._cell[open_]
         vouched, gap_us = self._vouched(cell, agent, started, tick, first_us)
         patient = gap_us <= self._patience_us[cell // cells.targets]
@@ -102,12 +151,11 @@ class Waiting:
         gone[open_[is_over | ~patient]] = True
         old = first_us - self._due_us(self._cell) > self._patience_us[self._cell // cells.targets]
         over, when = open_[is_over], at[is_over]
-        order = np.argsort(when, kind="stable")
+        order = np.lexsort((self._cell[over], when))
         over, when = over[order], when[order]
-        found = Overdue(
-            when, arrived[over], self._cell[over], self._slot[over], self._planned_us(self._cell[over])
-        )
-        self._keep(~(gone | old))
+        cell = self._cell[over]
+        found = Overdue(when, arrived[over], cell, cells.head[cell] + 1, self._planned_us(cell))
+        self._cell = self._cell[~(gone | old)]
         return found
 
     def _vouched(
@@ -117,8 +165,7 @@ class Waiting:
         cells = self._cells
         owner = cell // cells.targets
         planned = self._planned_us(cell)
-        jitter = (GRACE_SHARE * cells.interval_us).astype(np.int64)[cell % cells.targets]
-        needed = planned + VOUCH_US + jitter
+        needed = planned + VOUCH_US + self._grace_us[cell % cells.targets] - GRACE_US
         vouched: Int64 = np.where(self._frontier_us[owner] >= needed, 0, NO_TICK)
         gap: Int64 = np.zeros(cell.size, np.int64)
         if agent.size:
@@ -130,6 +177,3 @@ class Waiting:
             vouched = np.where(later, tick[order][at], vouched)
             gap = np.where(later, started[order][at] - needed, gap)
         return vouched, gap
-
-    def _keep(self, which: Mask) -> None:
-        self._cell, self._slot = self._cell[which], self._slot[which]
