@@ -74,7 +74,7 @@ class HttpProbe(Probe):
     headers: dict[HeaderName, HeaderValue] = Field(
         default={},
         max_length=50,
-        description="Headers of the request, by name.",
+        description="Headers of the request, by name, sent as UTF-8.",
         json_schema_extra=_NAMES,
     )
     body: str = Field(default="", max_length=65_536, description="Body of the request, sent as UTF-8.")

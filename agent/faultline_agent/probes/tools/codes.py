@@ -5,13 +5,16 @@ import pycurl
 from faultline.outcomes import Outcome
 from faultline_agent.probes.probe import ProbeFailed
 
+_HTTP2_STREAM, _SSL_CLIENTCERT, _UNRECOVERABLE_POLL, _TOO_LARGE = 92, 98, 99, 100
+"""Codes that pycurl has no names for (libcurl-errors(3))."""
+
 CODES: dict[int, tuple[Outcome, str]] = {
     pycurl.E_UNSUPPORTED_PROTOCOL: (Outcome.HTTP, "the answer is not HTTP"),
     pycurl.E_FAILED_INIT: (Outcome.INCONCLUSIVE, "libcurl could not start"),
     pycurl.E_URL_MALFORMAT: (Outcome.INCONCLUSIVE, "the URL cannot be understood"),
     pycurl.E_NOT_BUILT_IN: (Outcome.INCONCLUSIVE, "this agent's libcurl lacks a feature"),
     pycurl.E_COULDNT_RESOLVE_HOST: (Outcome.DNS, "the name cannot be resolved"),
-    pycurl.E_COULDNT_CONNECT: (Outcome.CONNECT, "no connection"),
+    pycurl.E_COULDNT_CONNECT: (Outcome.INCONCLUSIVE, "this agent could not open a socket"),
     pycurl.E_FTP_WEIRD_SERVER_REPLY: (Outcome.HTTP, "the answer is not HTTP"),
     pycurl.E_HTTP2: (Outcome.HTTP, "the answer breaks the rules of HTTP/2"),
     pycurl.E_PARTIAL_FILE: (Outcome.HTTP, "the connection was closed in the middle of the answer"),
@@ -49,8 +52,12 @@ CODES: dict[int, tuple[Outcome, str]] = {
     pycurl.E_NO_CONNECTION_AVAILABLE: (Outcome.INCONCLUSIVE, "libcurl has no connection left"),
     pycurl.E_SSL_PINNEDPUBKEYNOTMATCH: (Outcome.TLS, "the certificate's key is not the pinned one"),
     pycurl.E_SSL_INVALIDCERTSTATUS: (Outcome.TLS, "the certificate's status is not good"),
+    _HTTP2_STREAM: (Outcome.HTTP, "the server broke off its answer over HTTP/2"),
+    _SSL_CLIENTCERT: (Outcome.TLS, "the server wants a certificate of the client"),
+    _UNRECOVERABLE_POLL: (Outcome.INCONCLUSIVE, "this agent's system failed"),
+    _TOO_LARGE: (Outcome.HTTP, "the head of the answer is too long"),
 }
-"""Every code of libcurl that an HTTP transfer can end with."""
+"""Every code of libcurl that an HTTP transfer can end with; a connection that fails has an errno besides."""
 
 EXPLAINED = frozenset({pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CONNECT_ERROR})
 """Codes to which libcurl adds a reason worth telling."""

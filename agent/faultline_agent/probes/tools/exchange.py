@@ -65,7 +65,7 @@ class Exchange:
     `pin` is the address to connect to, None where libcurl is to resolve the host itself.
     """
 
-    _refused = ""
+    _unopened = ""
     _full = False
     _secured_by = ""
     _opened: tuple[socket.socket, ...] = ()
@@ -113,7 +113,7 @@ class Exchange:
     def _prepare(self, handle: pycurl.Curl) -> None:
         request, wants = self._request, self._wants
         if request.headers:
-            lines = [f"{name}: {value}" for name, value in request.headers.items()]
+            lines = [f"{name}: {value}".encode() for name, value in request.headers.items()]
             handle.setopt(pycurl.HTTPHEADER, lines)
         self._prepare_method(handle)
         if self._pin is None:
@@ -167,9 +167,13 @@ class Exchange:
         family, kind, protocol, place = address
         host = place[0].decode() if isinstance(place[0], bytes) else place[0]
         if refused := self._tools.refusal(host, place[1]):
-            self._refused = refused
+            self._unopened = refused
             return pycurl.SOCKET_BAD
-        opened = socket.socket(family, kind, protocol)
+        try:
+            opened = socket.socket(family, kind, protocol)
+        except OSError as error:
+            self._unopened = sockets.failed(error.errno or 0, f"connecting to {self._place}").sentence
+            return pycurl.SOCKET_BAD
         self._opened += (opened,)
         return opened
 
@@ -218,8 +222,8 @@ class Exchange:
         watch.phase = "body"
 
     def _failure(self, handle: pycurl.Curl, code: int) -> Exception:
-        if self._refused:
-            return ProbeFailed(Outcome.INCONCLUSIVE, self._refused)
+        if self._unopened:
+            return ProbeFailed(Outcome.INCONCLUSIVE, self._unopened)
         if code == pycurl.E_OPERATION_TIMEDOUT:
             return TimeoutError()
         if code == pycurl.E_COULDNT_CONNECT and (number := handle.getinfo(pycurl.OS_ERRNO)):
