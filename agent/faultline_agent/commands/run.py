@@ -11,10 +11,12 @@ import click
 import uvloop
 
 from faultline.config import BadConfig, read_config
+from faultline.files import allow_files
 from faultline_agent.app import serve
 from faultline_agent.config import AgentConfig
 from faultline_agent.identity import read_token
 from faultline_agent.log import Log, open_log
+from faultline_agent.lookups import look_up_more
 from faultline_agent.probes.tools import open_tools
 from faultline_agent.spool import Spool, SpoolDamaged, SpoolError
 from faultline_agent.sweeps import sweep_less
@@ -23,6 +25,9 @@ from faultline_agent.uplinks.uplink import UplinkError
 BAD_CONFIG, REFUSED, NO_SPOOL = 2, 3, 4
 """Exit codes: nothing will change until somebody changes the configuration; the collector refuses us; the
 spool cannot be used now, and may be at the next start."""
+
+MOST_FILES = 8192
+"""Several for each attempt under way, and some of the agent's own."""
 
 
 @click.command()
@@ -50,6 +55,8 @@ def run(path: Path) -> None:
     if spool.replaced:
         log.error("spool replaced", problem=spool.replaced)
     sweep_less()
+    look_up_more()
+    allow_files(MOST_FILES)
     uvloop.run(until_signal(config, token, spool, log))
 
 

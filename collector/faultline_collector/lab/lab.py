@@ -3,7 +3,6 @@
 import asyncio
 import fcntl
 import os
-import resource
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, TextIO
 
 import httpx
 
+from faultline.files import allow_files
 from faultline_collector.config import load_config
 from faultline_collector.lab.control import Control, Note, fault_data, read_fault, remove_note
 from faultline_collector.lab.faults import BadFault
@@ -38,6 +38,7 @@ _COLLECTOR_DEADLINE_S = 60.0
 _FLEET_DEADLINE_S = 240.0
 _STARTING_AT_ONCE = 2 * (os.cpu_count() or 1)
 _POLL_S = 0.1
+_MOST_FILES = 8192
 
 
 class LabFailed(Exception):
@@ -97,7 +98,7 @@ class Lab:
 
     async def open(self, progress: Progress) -> None:
         """Starts servers, collector and fleet; returns when all agents are connected."""
-        _allow_many_files()
+        allow_files(_MOST_FILES)
         progress(f"servers of {len(list(self.world.parts()))} targets for {len(self.world.vantages)} agents")
         await self.stage.open()
         tokens = self._write_files()
@@ -267,10 +268,3 @@ def _own(folder: Path) -> TextIO:
         if entry.name not in (_LOCK, BYTECODE):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     return lock
-
-
-def _allow_many_files() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

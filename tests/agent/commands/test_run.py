@@ -122,6 +122,30 @@ async def test_look_ups_that_hang_do_not_hold_up_the_end(tmp_path: Path, silent_
             assert await ended(process) == 0
 
 
+MANY_SILENT = """
+import asyncio, os, uvloop
+from faultline_agent.lookups import look_up_more
+
+async def main():
+    loop = asyncio.get_running_loop()
+    names = [*(f"silent-{number}.example" for number in range(8)), "localhost"]
+    asked = [asyncio.ensure_future(loop.getaddrinfo(name, 80)) for name in names]
+    await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+    os.write(1, str([name for name, ask in zip(names, asked) if ask.done()]).encode())
+    os._exit(0)
+
+look_up_more()
+uvloop.run(main())
+"""
+
+
+def test_names_whose_servers_are_silent_hold_up_no_other(silent_resolver: list[str]) -> None:
+    """Or the outage of one provider of names would look like one of everything that has a name."""
+    command = [*silent_resolver, sys.executable, "-c", MANY_SILENT]
+    done = subprocess.run(command, capture_output=True, timeout=DEADLINE_S)
+    assert done.stdout == b"['localhost']"
+
+
 async def test_refused_agent_ends_with_its_own_exit_code(tmp_path: Path) -> None:
     """With the collector's sentence, and without a traceback."""
     async with grpc_end() as end:
