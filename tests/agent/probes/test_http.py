@@ -1,10 +1,6 @@
 """The probe kind http over plain HTTP."""
 
-import asyncio
-import os
-import resource
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -38,23 +34,6 @@ async def site() -> Website:
     return Website({"/": Reply()})
 
 
-@contextmanager
-def no_files() -> Iterator[None]:
-    """A while in which this process can open no more files."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
-    held: list[int] = []
-    try:
-        with suppress(OSError):
-            while True:
-                held.append(os.open(os.devnull, os.O_RDONLY))
-        yield
-    finally:
-        for each in held:
-            os.close(each)
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-
-
 @pytest.fixture
 async def port(site: Website) -> AsyncIterator[int]:
     """Where the website listens."""
@@ -75,31 +54,6 @@ async def test_answer_is_ok_with_every_phase_timed(tools: ProbeTools, port: int)
     assert (finding.outcome, finding.detail, finding.status, finding.family) == (Outcome.OK, "", 200, 4)
     assert set(finding.timings_us) == {"connect", "first_byte", "total"}
     assert 0 < finding.timings_us["connect"] + finding.timings_us["first_byte"] <= finding.timings_us["total"]
-
-
-async def test_agent_without_a_free_file_says_nothing_about_the_target(tools: ProbeTools, port: int) -> None:
-    """Whether libcurl opens the socket, or the agent, which looks at what the name was resolved to."""
-    with no_files():
-        found = [await find(tools, f"http://{host}:{port}/") for host in ("127.0.0.1", "localhost")]
-    assert {finding.outcome for finding in found} == {Outcome.INCONCLUSIVE}
-    assert "could not open a socket" in found[0].detail
-    assert "too many open files" in found[1].detail
-
-
-async def test_head_of_an_answer_that_does_not_end_is_http(tools: ProbeTools) -> None:
-    """libcurl reads so much of it and no more."""
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
-        while True:
-            writer.write(b"a" * 50_000)
-            await writer.drain()
-
-    async with listening(behave) as port:
-        finding = await find(tools, f"http://127.0.0.1:{port}/")
-    assert finding.outcome is Outcome.HTTP
-    assert finding.detail == f"127.0.0.1:{port}: the head of the answer is too long"
 
 
 async def test_name_is_resolved_by_the_system_and_timed(tools: ProbeTools, port: int) -> None:
