@@ -50,6 +50,7 @@ class Subject:
 class Outage:
     """One outage as anyone may read it; times in microseconds since 1970, by the collector's clock.
 
+    `family` is 4 or 6 where only IPv4 or IPv6 is hit while the other is probed too, 0 where neither is alone.
     `evidence` is plain data: who fails and who does not, by network and region, the layers, and the causes
     that were considered and lost, with their margins in nats.
     """
@@ -69,6 +70,7 @@ class Outage:
     onset_before_us: int
     detected_us: int
     why: str
+    family: int = 0
     confirmed_us: int | None = None
     resolved_us: int | None = None
     changed_us: int = 0
@@ -90,7 +92,7 @@ def iso(at_us: int | None) -> str | None:
 
 
 def outage_json(outage: Outage) -> dict[str, Any]:
-    """The outage in the shape of the trace format, version 1, with `state` and `evidence` beside it."""
+    """The outage in the shape of the trace format, version 1; state, family and evidence beside it."""
     return {
         "id": outage.id,
         "state": outage.state.value,
@@ -99,6 +101,7 @@ def outage_json(outage: Outage) -> dict[str, Any]:
         "target_ids": list(outage.target_ids),
         "regions": list(outage.regions),
         "asns": list(outage.asns),
+        "family": outage.family or None,
         "layer": outage.layer,
         "severity": outage.severity,
         "confidence": round(outage.confidence, 4),

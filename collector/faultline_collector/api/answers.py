@@ -23,7 +23,10 @@ class SubjectAnswer(Answer):
 
 
 class OutageAnswer(Answer):
-    """An outage in the shape of the trace format, version 1; times are ISO 8601 in UTC."""
+    """An outage in the shape of the trace format, version 1; times are ISO 8601 in UTC.
+
+    `family`: only IPv4 or only IPv6 is hit, and the other is fine.
+    """
 
     id: str
     state: State
@@ -32,6 +35,7 @@ class OutageAnswer(Answer):
     target_ids: list[str]
     regions: list[str]
     asns: list[int]
+    family: Literal[4, 6] | None
     layer: str
     severity: str
     confidence: float

@@ -19,6 +19,7 @@ from faultline_collector.api.events import TooManyReaders
 from faultline_collector.api.figures import AvailabilityRow, LatencyRow
 from faultline_collector.api.history import History
 from faultline_collector.api.pool import Busy
+from faultline_collector.api.proofs import says
 from faultline_collector.api.questions import (
     AvailabilityQuestion,
     BadQuestion,
@@ -31,9 +32,11 @@ from faultline_collector.api.questions import (
 from faultline_collector.api.rows import Row, rows
 from faultline_collector.api.scope import Key
 from faultline_collector.fleet import Agent, Target
+from faultline_collector.inquiry.orders import Proof
 from faultline_collector.outages import Outage
 from faultline_collector.presence import Presence
 from faultline_collector.registry.database import RegistryError
+from faultline_collector.registry.registry import Transition
 from faultline_collector.results import ResultBatch
 from faultline_collector.stores.rollups import PERCENTILE_ERROR
 from faultline_collector.stores.store import StoreError
@@ -84,11 +87,20 @@ class QueryServicer(query_pb2_grpc.QueryServicer):
             await _abort(context, error)
 
     async def ExplainOutage(self, request: pb.ExplainOutageRequest, context: Context) -> pb.Outage:
-        """One outage with its evidence."""
-        found = await self._ask(context, lambda: self._history.outage(request.id))
+        """One outage with its evidence, its life so far and its proof."""
+        found = await self._ask(context, lambda: self._story(request.id))
         if found is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"there is no outage {request.id!r}")
-        return outage_message(found[0])
+        return found
+
+    def _story(self, outage_id: str) -> pb.Outage | None:
+        found = self._history.outage(outage_id)
+        if found is None:
+            return None
+        message = outage_message(found[0])
+        message.transitions.extend(map(_transition_message, found[1]))
+        message.proofs.extend(map(_proof_message, self._history.proofs(outage_id)))
+        return message
 
     async def Availability(
         self, request: pb.AvailabilityRequest, context: Context
@@ -209,7 +221,24 @@ def outage_message(outage: Outage) -> pb.Outage:
         confirmed_us=outage.confirmed_us or 0,
         resolved_us=outage.resolved_us or 0,
         why=outage.why,
+        family=outage.family,
         evidence_json=json.dumps(dict(outage.evidence)),
+    )
+
+
+def _transition_message(step: Transition) -> pb.Transition:
+    return pb.Transition(at_us=step.at_us, state=step.state.value, scope=step.scope.value)
+
+
+def _proof_message(proof: Proof) -> pb.Proof:
+    return pb.Proof(
+        agent_id=proof.agent_id,
+        target_id=proof.target_id,
+        kind=proof.kind,
+        failing=proof.failing,
+        gathered_us=proof.gathered_us,
+        says=says(proof),
+        data_json=json.dumps(dict(proof.data)),
     )
 
 

@@ -27,6 +27,8 @@ def tell(story: Mapping[str, Any], *, utc: bool) -> None:
 
 def _facts(story: Mapping[str, Any]) -> Iterator[Field]:
     yield "how", f"{story['severity']}, {story['layer']}; confidence {story['confidence']:.2f}"
+    if story["family"]:
+        yield "family", f"IPv{story['family']} only"
     yield "seen from", ", ".join(story["regions"]) or "nowhere"
     if story["asns"]:
         yield "networks", ", ".join(f"AS{asn}" for asn in story["asns"])

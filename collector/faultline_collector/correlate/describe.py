@@ -10,7 +10,7 @@ from faultline_collector.correlate.cells import OUTCOME, Cells
 from faultline_collector.correlate.layout import Index, Layout
 from faultline_collector.correlate.life import onset_of, outage_id
 from faultline_collector.correlate.recent import Recent
-from faultline_collector.correlate.why import evidence, layer_of, sentence
+from faultline_collector.correlate.why import evidence, family_of, layer_of, sentence
 from faultline_collector.outages import Outage, Scope, State
 from faultline_collector.results import Mask
 
@@ -57,6 +57,7 @@ def describe(
         onset_before_us=onset,
         detected_us=now_us,
         why=sentence(layout, cause, layer, failing, cause.agents, targets),
+        family=family_of(layout, cause),
         changed_us=now_us,
         evidence=evidence(layout, cause, failing, healthy, words, lost[:5]),
     )

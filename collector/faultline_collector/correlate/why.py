@@ -89,11 +89,17 @@ def part(layout: Layout, cause: Cause, targets: Sequence[str]) -> str:
 
 
 def over(layout: Layout, cause: Cause) -> str:
-    """` over IPv6`, where only that is hit and the other family is probed too."""
+    """` over IPv6`, where only that is hit."""
+    family = family_of(layout, cause)
+    return f" over IPv{family}" if family else ""
+
+
+def family_of(layout: Layout, cause: Cause) -> int:
+    """4 or 6, where only that address family is hit and the other is probed too; else 0."""
     services = np.isin(layout.service, layout.service[cause.targets])
     families = np.unique(layout.family[cause.targets])
     alone = families.size == 1 and len(layout.families_of(np.flatnonzero(services))) > 1
-    return f" over IPv{families[0]}" if alone else ""
+    return int(families[0]) if alone else 0
 
 
 def evidence(

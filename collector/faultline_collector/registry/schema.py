@@ -17,7 +17,12 @@ def _add_ca_bundle(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE agents ADD COLUMN ca_bundle VARCHAR NOT NULL DEFAULT ''"))
 
 
-STEPS: tuple[Step, ...] = (_add_ca_bundle,)
+def _add_family(connection: Connection) -> None:
+    """Which address family alone an outage hits."""
+    connection.execute(text("ALTER TABLE outages ADD COLUMN family BIGINT NOT NULL DEFAULT 0"))
+
+
+STEPS: tuple[Step, ...] = (_add_ca_bundle, _add_family)
 """Each brings the tables from one version to the next; the first begins at version 1."""
 
 

@@ -128,6 +128,7 @@ class OutageRow(Table):
     onset_before_us: Mapped[int]
     detected_us: Mapped[int]
     why: Mapped[str]
+    family: Mapped[int] = mapped_column(server_default="0")
     confirmed_us: Mapped[int | None]
     resolved_us: Mapped[int | None]
     changed_us: Mapped[int]

@@ -31,6 +31,7 @@ def read_outage(said: Mapping[str, Any]) -> Outage:
         resolved_us=_us(said["resolved_at"]) if said["resolved_at"] else None,
         changed_us=_us(said["changed_at"]),
         why=str(said["why"]),
+        family=said["family"] or 0,
     )
 
 

@@ -44,6 +44,9 @@ class Outage(_message.Message):
     RESOLVED_US_FIELD_NUMBER: _builtins.int
     WHY_FIELD_NUMBER: _builtins.int
     EVIDENCE_JSON_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
+    TRANSITIONS_FIELD_NUMBER: _builtins.int
+    PROOFS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Stable id."""
     state: _builtins.str
@@ -76,6 +79,8 @@ class Outage(_message.Message):
     """One sentence: why."""
     evidence_json: _builtins.str
     """Evidence as a JSON object: who fails, who does not, what else was considered."""
+    family: _builtins.int
+    """4 or 6 where only that address family is hit, and the other is probed too and fine; else 0."""
     @_builtins.property
     def target_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Targets that fail."""
@@ -87,6 +92,14 @@ class Outage(_message.Message):
     @_builtins.property
     def asns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Networks (ASN) from which it is seen, where it is bound to networks."""
+
+    @_builtins.property
+    def transitions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Transition]:
+        """Its life so far; only in ExplainOutage."""
+
+    @_builtins.property
+    def proofs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Proof]:
+        """What agents gathered at the moment of failure; only in ExplainOutage."""
 
     def __init__(
         self,
@@ -110,14 +123,93 @@ class Outage(_message.Message):
         resolved_us: _builtins.int = ...,
         why: _builtins.str = ...,
         evidence_json: _builtins.str = ...,
+        family: _builtins.int = ...,
+        transitions: _abc.Iterable[Global___Transition] | None = ...,
+        proofs: _abc.Iterable[Global___Proof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asns", b"asns", "confidence", b"confidence", "confirmed_us", b"confirmed_us", "detected_us", b"detected_us", "evidence_json", b"evidence_json", "id", b"id", "layer", b"layer", "onset_after_us", b"onset_after_us", "onset_before_us", b"onset_before_us", "onset_us", b"onset_us", "regions", b"regions", "resolved_us", b"resolved_us", "scope", b"scope", "severity", b"severity", "state", b"state", "subject_id", b"subject_id", "subject_kind", b"subject_kind", "target_ids", b"target_ids", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asns", b"asns", "confidence", b"confidence", "confirmed_us", b"confirmed_us", "detected_us", b"detected_us", "evidence_json", b"evidence_json", "family", b"family", "id", b"id", "layer", b"layer", "onset_after_us", b"onset_after_us", "onset_before_us", b"onset_before_us", "onset_us", b"onset_us", "proofs", b"proofs", "regions", b"regions", "resolved_us", b"resolved_us", "scope", b"scope", "severity", b"severity", "state", b"state", "subject_id", b"subject_id", "subject_kind", b"subject_kind", "target_ids", b"target_ids", "transitions", b"transitions", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Outage: _TypeAlias = Outage  # noqa: Y015
+
+@_typing.final
+class Transition(_message.Message):
+    """Transition is one step in the life of an outage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_US_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    at_us: _builtins.int
+    """When, microseconds since 1970-01-01T00:00:00Z."""
+    state: _builtins.str
+    """The state from then on."""
+    scope: _builtins.str
+    """The scope from then on."""
+    def __init__(
+        self,
+        *,
+        at_us: _builtins.int = ...,
+        state: _builtins.str = ...,
+        scope: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_us", b"at_us", "scope", b"scope", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Transition: _TypeAlias = Transition  # noqa: Y015
+
+@_typing.final
+class Proof(_message.Message):
+    """Proof is what one agent gathered when it failed, or did not while others failed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    TARGET_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    FAILING_FIELD_NUMBER: _builtins.int
+    GATHERED_US_FIELD_NUMBER: _builtins.int
+    SAYS_FIELD_NUMBER: _builtins.int
+    DATA_JSON_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """Agent id."""
+    target_id: _builtins.str
+    """Target id."""
+    kind: _builtins.str
+    """story, dns, certificate or traceroute."""
+    failing: _builtins.bool
+    """Whether that agent failed there."""
+    gathered_us: _builtins.int
+    """When, microseconds since 1970-01-01T00:00:00Z."""
+    says: _builtins.str
+    """What it says, in a few words."""
+    data_json: _builtins.str
+    """All of it, a JSON object as the agent gave it."""
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        target_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        failing: _builtins.bool = ...,
+        gathered_us: _builtins.int = ...,
+        says: _builtins.str = ...,
+        data_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "data_json", b"data_json", "failing", b"failing", "gathered_us", b"gathered_us", "kind", b"kind", "says", b"says", "target_id", b"target_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Proof: _TypeAlias = Proof  # noqa: Y015
 
 @_typing.final
 class ListOutagesRequest(_message.Message):

@@ -96,7 +96,7 @@ class QueryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExplainOutage(self, request, context):
-        """ExplainOutage gives one outage with its evidence.
+        """ExplainOutage gives one outage with its evidence, its life so far, and proof from a few vantages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class QueryStub:
     WatchOutages: _grpc.UnaryStreamMultiCallable[_query_pb2.WatchOutagesRequest, _query_pb2.Outage]
     """WatchOutages gives all open outages, then each change as it happens."""
     ExplainOutage: _grpc.UnaryUnaryMultiCallable[_query_pb2.ExplainOutageRequest, _query_pb2.Outage]
-    """ExplainOutage gives one outage with its evidence."""
+    """ExplainOutage gives one outage with its evidence, its life so far, and proof from a few vantages."""
     Availability: _grpc.UnaryUnaryMultiCallable[_query_pb2.AvailabilityRequest, _query_pb2.AvailabilityResponse]
     """Availability gives the share of good results."""
     Latency: _grpc.UnaryUnaryMultiCallable[_query_pb2.LatencyRequest, _query_pb2.LatencyResponse]
@@ -60,7 +60,7 @@ class QueryAsyncStub(QueryStub):
     WatchOutages: _aio.UnaryStreamMultiCallable[_query_pb2.WatchOutagesRequest, _query_pb2.Outage]  # type: ignore[assignment]
     """WatchOutages gives all open outages, then each change as it happens."""
     ExplainOutage: _aio.UnaryUnaryMultiCallable[_query_pb2.ExplainOutageRequest, _query_pb2.Outage]  # type: ignore[assignment]
-    """ExplainOutage gives one outage with its evidence."""
+    """ExplainOutage gives one outage with its evidence, its life so far, and proof from a few vantages."""
     Availability: _aio.UnaryUnaryMultiCallable[_query_pb2.AvailabilityRequest, _query_pb2.AvailabilityResponse]  # type: ignore[assignment]
     """Availability gives the share of good results."""
     Latency: _aio.UnaryUnaryMultiCallable[_query_pb2.LatencyRequest, _query_pb2.LatencyResponse]  # type: ignore[assignment]
@@ -97,7 +97,7 @@ class QueryServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.ExplainOutageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.Outage, _abc.Awaitable[_query_pb2.Outage]]:
-        """ExplainOutage gives one outage with its evidence."""
+        """ExplainOutage gives one outage with its evidence, its life so far, and proof from a few vantages."""
 
     @_abc_1.abstractmethod
     def Availability(

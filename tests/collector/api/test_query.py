@@ -15,6 +15,7 @@ from faultline.outcomes import Outcome
 from faultline.v1 import query_pb2 as pb
 from faultline.v1 import query_pb2_grpc
 from faultline_collector.api.query import QueryServicer
+from faultline_collector.inquiry.orders import Proof
 from faultline_collector.outages import State
 from tests.collector.api.worlds import MINUTE_US, NOW_US, World, ended, make_world, outage, results, until
 
@@ -58,12 +59,41 @@ async def test_outages_are_listed_newest_first(world: World, query: Any) -> None
 
 async def test_an_outage_is_explained_with_its_evidence(world: World, query: Any) -> None:
     """As a JSON object; all that REST says is there."""
-    world.publish(open_now=[outage()], changed=[outage()])
+    found = outage(family=6)
+    world.publish(open_now=[found], changed=[found])
     told = await query.ExplainOutage(pb.ExplainOutageRequest(id="o-1"))
     assert json.loads(told.evidence_json)["failing"]["agents"] == 2
     assert (told.scope, told.subject_kind, told.subject_id) == ("regional", "service", "twitter")
     assert list(told.regions) == ["in-east", "in-west"]
-    assert told.onset_us == outage().onset_us
+    assert (told.onset_us, told.family) == (outage().onset_us, 6)
+    assert [(step.at_us, step.state, step.scope) for step in told.transitions] == [
+        (outage().changed_us, "confirmed", "regional")
+    ]
+
+
+async def test_an_outage_is_explained_with_its_proof(world: World, query: Any) -> None:
+    """What agents gathered at the moment of failure, in order, with a few words and all of its data."""
+    world.publish(open_now=[outage()], changed=[outage()])
+    path = {"reached": False, "hops": [{"hop": 1, "address": "10.0.0.1"}, {"hop": 2}]}
+    fine = Proof("o-1", "us-1", "twitter-web", "story", False, NOW_US, {"outcome": "ok"})
+    world.registry.save_proofs(
+        [Proof("o-1", "west-1", "twitter-web", "traceroute", True, NOW_US, path), fine]
+    )
+    told = await query.ExplainOutage(pb.ExplainOutageRequest(id="o-1"))
+    first, second = told.proofs
+    assert json.loads(first.data_json) == path
+    first.data_json = ""
+    assert first == pb.Proof(
+        agent_id="west-1",
+        target_id="twitter-web",
+        kind="traceroute",
+        failing=True,
+        gathered_us=NOW_US,
+        says="ends beyond 10.0.0.1, hop 1: silence",
+    )
+    assert (second.agent_id, second.failing, second.says) == ("us-1", False, "ok")
+    (listed,) = (await query.ListOutages(pb.ListOutagesRequest())).outages
+    assert not listed.proofs
 
 
 async def test_an_outage_that_nobody_knows_is_not_found(query: Any) -> None:

@@ -123,9 +123,12 @@ async def test_an_outage_is_told_with_its_evidence_and_its_life(
     """From suspicion to where it is."""
     suspected = outage(state=State.SUSPECTED, confirmed_us=None, changed_us=NOW_US - 50_000_000)
     world.publish(open_now=[suspected], changed=[suspected])
-    assert (await ask(reader, "outages/o-1"))["state"] == "suspected"
-    world.publish(open_now=[outage()], changed=[outage()])
+    first = await ask(reader, "outages/o-1")
+    assert (first["state"], first["family"]) == ("suspected", None)
+    confirmed = outage(family=6)
+    world.publish(open_now=[confirmed], changed=[confirmed])
     story = await ask(reader, "outages/o-1")
+    assert story["family"] == 6
     assert story["evidence"]["failing"]["agents"] == 2
     assert [(step["state"], step["at"]) for step in story["transitions"]] == [
         ("suspected", "2027-01-15T07:59:10.000+00:00"),

@@ -79,6 +79,7 @@ def test_a_watcher_gets_the_state_then_each_change(serve: Serve, http: httpx.Cli
         served.publish(open_now=[outage()], changed=[outage()])
         change, after = watcher.event(), watcher.event()
         assert (change["event"], json.loads(change["data"])["id"]) == ("outage", "o-1")
+        assert json.loads(change["data"])["family"] is None
         assert [row["id"] for row in json.loads(after["data"])["outages"]] == ["o-1"]
         assert int(after["id"]) == int(first["id"]) + 1
 

@@ -79,12 +79,14 @@ def test_one_outage_is_told_with_its_reasons(
     """What, for whom, since when, its life, its evidence, and what it was not."""
     suspected = outage(state=State.SUSPECTED, confirmed_us=None, changed_us=NOW_US - 50_000_000)
     served.publish(open_now=[suspected], changed=[suspected])
-    served.publish(open_now=[outage(asns=(55836,))], changed=[outage(asns=(55836,))])
+    confirmed = outage(asns=(55836,), family=6)
+    served.publish(open_now=[confirmed], changed=[confirmed])
     told = faultline("outages", "--utc", *asked).stdout.splitlines()
     assert told[:2] == ["confirmed regional outage of service twitter", outage().why]
     assert told[2:] == [
         "",
         "how             down, http; confidence 0.99",
+        "family          IPv6 only",
         "seen from       in-east, in-west",
         "networks        AS55836",
         "targets         twitter-login, twitter-web",

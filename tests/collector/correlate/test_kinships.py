@@ -93,6 +93,17 @@ def test_one_family_of_a_service_can_be_out_alone() -> None:
     assert (outage.scope, outage.subject.id, outage.severity) == (Scope.GLOBAL, "s02", "degraded")
     assert outage.target_ids == ("s02-0-v6",)
     assert "over IPv6" in outage.why
+    assert outage.family == 6
+
+
+def test_a_service_that_is_out_over_both_families_is_out() -> None:
+    """Then no family is named."""
+    outage = confirmed(
+        both_families(lab_fleet(services=6)), lambda a, t, at: Outcome.CONNECT if t.service == "s02" else None
+    )
+    assert outage.target_ids == ("s02-0-v4", "s02-0-v6")
+    assert "IPv" not in outage.why
+    assert outage.family == 0
 
 
 def test_one_family_of_a_network_can_be_out_alone() -> None:
@@ -102,3 +113,4 @@ def test_one_family_of_a_network_can_be_out_alone() -> None:
     assert (outage.scope, outage.subject.kind, outage.subject.id) == (Scope.NETWORK, "asn", "201")
     assert all(target.endswith("v6") for target in outage.target_ids)
     assert "over IPv6 fails through AS201" in outage.why
+    assert outage.family == 6

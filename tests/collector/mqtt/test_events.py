@@ -195,10 +195,11 @@ async def test_a_broker_that_refuses_events_is_said_in_the_log(
 def test_events_are_bounded_and_meet_the_shipped_schema(monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest open outages, in the shape that is written down."""
     monkeypatch.setattr(module, "MOST_OUTAGES", 2)  # the reason for patching: a bound
-    opened = [replace(outage(f"o{i}"), target_ids=("web", "gone")) for i in range(3)]
+    opened = [replace(outage(f"o{i}"), target_ids=("web", "gone"), family=(0, 6, 4)[i]) for i in range(3)]
     wanted, ended = events_of(state(*opened, outage("x", State.WITHDRAWN)), FLEET)
     assert list(wanted) == [SERVICE.format("twitter"), OUTAGE.format("o0"), OUTAGE.format("o1")]
     assert list(ended) == [OUTAGE.format("x")]
+    assert [json.loads(wanted[OUTAGE.format(name)])["family"] for name in ("o0", "o1")] == [None, 6]
     schema = json.loads(schema_text())
     for topic, payload in (wanted | ended).items():
         name = "ServiceEvent" if "/services/" in topic else "OutageEvent"

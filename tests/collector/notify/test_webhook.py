@@ -49,7 +49,7 @@ async def send(url: str, secret: Path, made: Notice) -> None:
 async def test_a_notice_is_posted_signed_and_in_its_form(secret: Path) -> None:
     """A receiver can check body and time by the secret, and the form by the schema that is shipped."""
     with receiving(TAKE) as receiver:
-        await send(receiver.url, secret, notice())
+        await send(receiver.url, secret, notice(family=4))
     (request,) = receiver.requests
     header = request.headers["X-Faultline-Signature"]
     now_s = NOW_US / 1e6
@@ -60,6 +60,7 @@ async def test_a_notice_is_posted_signed_and_in_its_form(secret: Path) -> None:
     assert not signature.verify(SECRET, request.body, "v1=00", now_s)
     Draft202012Validator(json.loads(schema_text())).validate(request.document)
     assert request.document["services"] == ["shop"]
+    assert request.document["outage"]["family"] == 4
     assert request.notice == request.document["id"]
     assert request.headers["X-Faultline-Kind"] == request.document["kind"] == "confirmed"
 

@@ -32,7 +32,9 @@ OUTAGE = Outage(
 
 def test_every_field_comes_back(registry: Registry) -> None:
     """Also from the evidence, which is any plain data."""
-    resolved = replace(OUTAGE.with_state(State.RESOLVED, 2**53), confirmed_us=5, id="o-2", evidence={})
+    resolved = replace(
+        OUTAGE.with_state(State.RESOLVED, 2**53), confirmed_us=5, id="o-2", family=6, evidence={}
+    )
     registry.save_outages([OUTAGE, resolved])
     assert registry.outage("o-1") == (
         OUTAGE,

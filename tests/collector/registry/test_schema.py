@@ -1,6 +1,7 @@
 """The version of the registry's tables: what is newer is refused, what is older is brought up."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from faultline_collector.registry.database import RegistryError, open_engine, wr
 from faultline_collector.registry.registry import Registry
 from faultline_collector.registry.schema import STEPS, prepare
 from faultline_collector.registry.tables import SchemaRow
+from tests.collector.registry.test_outages import OUTAGE
 
 
 @pytest.fixture
@@ -26,6 +28,13 @@ def change(url: str, how: Callable[[Connection], object]) -> None:
     with engine.begin() as connection:
         how(connection)
     engine.dispose()
+
+
+def to_version_1(connection: Connection) -> None:
+    """Takes away what later versions added, after the table of versions itself."""
+    SchemaRow.metadata.tables["schema_version"].drop(connection)
+    for table, column in (("agents", "ca_bundle"), ("outages", "family")):
+        connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
 
 
 def version(url: str) -> int:
@@ -56,10 +65,18 @@ def test_registry_of_a_newer_version_is_refused_with_a_sentence(kept: str) -> No
 
 def test_registry_from_before_there_were_versions_is_the_first(kept: str) -> None:
     """Its tables are those of version 1."""
-    change(kept, SchemaRow.metadata.tables["schema_version"].drop)
-    change(kept, lambda connection: connection.execute(text("ALTER TABLE agents DROP COLUMN ca_bundle")))
+    change(kept, to_version_1)
     Registry(kept).close()
     assert version(kept) == 1 + len(STEPS)
+
+
+def test_what_the_first_version_kept_is_read_by_the_latest(kept: str) -> None:
+    """An outage of then is of no family, as far as anyone knows."""
+    with closing(Registry(kept)) as before:
+        before.save_outages([OUTAGE])
+    change(kept, to_version_1)
+    with closing(Registry(kept)) as after:
+        assert after.outages() == (OUTAGE,)
 
 
 def makes(name: str) -> Callable[[Connection], None]:

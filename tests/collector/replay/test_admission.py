@@ -73,7 +73,7 @@ def test_a_window_shows_what_was_told_as_it_stood_at_its_end() -> None:
 
 def test_an_outage_is_read_as_the_api_tells_it() -> None:
     """All but its evidence, to the millisecond."""
-    for told in (outage(), ended("o-2", NOW_US), outage(confirmed_us=None)):
+    for told in (outage(), ended("o-2", NOW_US), outage(confirmed_us=None, family=4)):
         assert read_outage(outage_json(told)) == replace(told, evidence={})
 
 

@@ -35,6 +35,7 @@ export function anOutage(changes: Partial<Outage> = {}): Outage {
     target_ids: ['twitter-web'],
     regions: ['in-west', 'in-north', 'us-east'],
     asns: [],
+    family: null,
     layer: 'http',
     severity: 'down',
     confidence: 0.99,

@@ -46,6 +46,7 @@ export interface Outage {
   target_ids: string[];
   regions: string[];
   asns: number[];
+  family: 4 | 6 | null;
   layer: string;
   severity: string;
   confidence: number;
