@@ -71,6 +71,11 @@ class Runner:
         self._changed.set()
         return taken
 
+    @property
+    def missed(self) -> int:
+        """Starts that never took place since the agent began, because the run before was still going."""
+        return self._schedule.missed
+
     def probe_of(self, target_id: str) -> Probe | None:
         """The probe of a target of the assignment."""
         return self._probes.get(target_id)

@@ -55,7 +55,7 @@ def _gone(facts: Facts, now_us: int, *, alive: bool) -> str:
     if not alive:
         return f"the agent is not running: process {facts['pid']} ended unexpectedly about {last} ago"
     if now_us - facts["written_us"] > STALE_S * 1e6:
-        return f"the agent hangs: process {facts['pid']} is there, but has said nothing for {last}"
+        return f"the agent hangs or cannot write: process {facts['pid']} is there, silent for {last}"
     return ""
 
 
@@ -85,6 +85,7 @@ def _lines(facts: Facts, now_us: int, *, running: bool) -> list[str]:
         f"targets    {assignment['targets']} probed, {len(assignment['refused'])} refused, "
         f"assignment {assignment['version'] or 'none'}",
         f"results    {_outcomes(facts)}",
+        *_unanswered(collector["unanswered"]),
     ]
 
 
@@ -128,4 +129,8 @@ def _damage(spool: Facts) -> list[str]:
 
 def _outcomes(facts: Facts) -> str:
     said = ", ".join(f"{word} {count}" for word, count in sorted(facts["outcomes"].items()))
-    return f"{said or 'none yet'}; {facts['shed_runs']} runs left out"
+    return f"{said or 'none yet'}; {facts['shed_runs']} runs left out, {facts['missed_runs']} missed"
+
+
+def _unanswered(count: int) -> list[str]:
+    return [f"asked      {count} requests for proof were not answered"] if count else []

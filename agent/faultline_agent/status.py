@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,16 +38,22 @@ class StatusFile:
         self._clocks = clocks
         self._started_us = clocks.wall_us()
         self._birth = birth_of(os.getpid())
+        self._thread = ThreadPoolExecutor(1, "status")
 
     async def run(self) -> NoReturn:
         """Writes until cancelled."""
         while True:
-            await asyncio.to_thread(write_atomically, self._config.status_path, self.facts("running"))
+            await self._write("running")
             await asyncio.sleep(EVERY_S)
 
     async def write_last(self) -> None:
-        """Notes that the agent has stopped on purpose."""
-        await asyncio.to_thread(write_atomically, self._config.status_path, self.facts("stopped"))
+        """Notes that the agent has stopped on purpose, after what is being written."""
+        await self._write("stopped")
+        self._thread.shutdown(wait=False)
+
+    async def _write(self, state: str) -> None:
+        path, facts = self._config.status_path, self.facts(state)
+        await asyncio.get_running_loop().run_in_executor(self._thread, write_atomically, path, facts)
 
     def facts(self, state: str) -> dict[str, Any]:
         """The state as it goes into the file; times in microseconds since 1970."""
@@ -70,6 +76,7 @@ class StatusFile:
                 "version": link.collector_version,
                 "round_trip_us": link.round_trip_us,
                 "rejected": dict(link.rejected),
+                "unanswered": link.unanswered,
             },
             "spool": {
                 "path": str(self._config.spool.path),
@@ -88,16 +95,19 @@ class StatusFile:
             },
             "outcomes": dict(tally.outcomes),
             "shed_runs": tally.shed,
+            "missed_runs": self._runner.missed,
         }
 
 
 def write_atomically(path: Path, facts: dict[str, Any]) -> None:
-    """Replaces the file, so that a reader sees the old state or the new one."""
+    """Replaces the file, so that a reader sees the old state or the new one; a full disk keeps the old."""
+    new = path.with_name(f"{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
+        new.unlink(missing_ok=True)
+        with new.open("x", encoding="utf-8") as file:
             json.dump(facts, file)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
+        new.chmod(0o644)
+        new.replace(path)
     except OSError:
         return

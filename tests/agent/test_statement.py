@@ -29,6 +29,7 @@ def facts(**changes: Any) -> dict[str, Any]:
             "version": "0.1.0",
             "round_trip_us": 2_300,
             "rejected": {},
+            "unanswered": 0,
         },
         "spool": {
             "path": "/var/lib/x/spool.db",
@@ -43,6 +44,7 @@ def facts(**changes: Any) -> dict[str, Any]:
         "assignment": {"version": "v7", "targets": 30, "refused": {}},
         "outcomes": {"ok": 100, "connect": 2},
         "shed_runs": 0,
+        "missed_runs": 0,
     }
     for path, value in changes.items():
         inner, _, leaf = path.rpartition("__")
@@ -61,7 +63,7 @@ def test_agent_that_works_has_no_reasons_but_a_state() -> None:
         "spool      12 results wait, 3.4 KiB of 256.0 MiB, lag 3s",
         "dropped    none that the collector does not know",
         "targets    30 probed, 0 refused, assignment v7",
-        "results    connect 2, ok 100; 0 runs left out",
+        "results    connect 2, ok 100; 0 runs left out, 0 missed",
     ]
 
 
@@ -73,7 +75,7 @@ def test_agent_that_works_has_no_reasons_but_a_state() -> None:
         (
             {"written_us": NOW_US - 60 * SECOND},
             True,
-            "the agent hangs: process 4711 is there, but has said nothing for 60s",
+            "the agent hangs or cannot write: process 4711 is there, silent for 60s",
         ),
         (
             {"collector__connected": False, "collector__problem": "collector x:1: unavailable: refused"},
@@ -107,13 +109,16 @@ def test_losses_are_counted_by_reason() -> None:
     lost = facts(
         spool__dropped=[[1, 10, "bytes"], [11, 12, "age"], [20, 20, "bytes"]],
         collector__rejected={"unknown_target": 3},
+        collector__unanswered=5,
         shed_runs=7,
+        missed_runs=4,
         assignment__refused={"x": "why"},
     )
     text = state(lost, NOW_US, alive=True).text()
     assert "dropped    11 (bytes), 2 (age), not yet reported" in text
     assert "3 rejected as unknown_target" in text
-    assert "7 runs left out" in text
+    assert "7 runs left out, 4 missed" in text
+    assert "asked      5 requests for proof were not answered" in text
     assert "30 probed, 1 refused" in text
 
 

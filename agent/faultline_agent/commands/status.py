@@ -62,10 +62,10 @@ def read_facts(path: Path) -> dict[str, Any]:
 def judge(facts: dict[str, Any], path: Path, now_us: int) -> Statement:
     """The statement about an agent that may never have run; raises BadConfig when the facts are not its."""
     if not facts:
-        return Statement(False, ("the agent has never run with this configuration",), ())
+        return Statement(False, ("nothing tells of a run of the agent with this configuration",), ())
     try:
         return state(facts, now_us, alive=is_running(facts["pid"], facts["process"]))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise BadConfig(str(path), ["the status was not written by this version of the agent"]) from error
 
 

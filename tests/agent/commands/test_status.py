@@ -14,7 +14,7 @@ def test_agent_that_never_ran_says_so(tmp_path: Path) -> None:
     """Exit code 1: it does not work."""
     done = ask_status(write_config(tmp_path, "memory://"))
     assert done.exit_code == 1
-    assert done.stdout == "why        the agent has never run with this configuration\n"
+    assert done.stdout == "why        nothing tells of a run of the agent with this configuration\n"
 
 
 def test_running_killed_and_stopped_agent_are_told_apart(tmp_path: Path) -> None:
@@ -49,7 +49,10 @@ def test_agent_without_a_collector_says_since_when_and_why(tmp_path: Path) -> No
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
 
 
-@pytest.mark.parametrize("content", ["{", '{"pid": "x"}', '{"state": 5}', "[1]"])
+@pytest.mark.parametrize(
+    "content",
+    ["{", '{"pid": "x"}', '{"state": 5}', "[1]", '{"pid": 1e99}', f'{{"pid": {10**30}, "process": ""}}'],
+)
 def test_status_file_of_something_else_gets_a_sentence(tmp_path: Path, content: str) -> None:
     """And no traceback."""
     config = write_config(tmp_path, "memory://", status=str(tmp_path / "status.json"))
