@@ -166,7 +166,10 @@ class ServicesAnswer(Answer):
 
 
 class AgentAnswer(Answer):
-    """An agent as the collector knows it; `last_seen` is null when it never called."""
+    """An agent as the collector knows it; `last_seen` is null when it never called.
+
+    `ca_bundle` names the authorities that it trusts, as it says itself.
+    """
 
     id: str
     region: str
@@ -177,6 +180,7 @@ class AgentAnswer(Answer):
     connected: bool
     last_seen: str | None
     version: str
+    ca_bundle: str
     condition: str
     spool_results: int
     spool_age_s: float
@@ -192,7 +196,10 @@ class AgentsAnswer(Answer):
 
 
 class TargetAnswer(Answer):
-    """What is probed; `regions` empty means from everywhere. Its settings may hold secrets and stay out."""
+    """What is probed; `regions` empty means from everywhere. Its settings may hold secrets and stay out.
+
+    `family` is the address family over which alone it is probed, 0 for any.
+    """
 
     id: str
     service: str
@@ -201,6 +208,7 @@ class TargetAnswer(Answer):
     kind: str
     interval_s: float
     home_region: str
+    family: Literal[0, 4, 6]
     regions: list[str]
 
 

@@ -193,6 +193,7 @@ def agent_answer(agent: Agent, presence: Presence, now_us: int) -> AgentAnswer:
         connected=presence.connected,
         last_seen=iso(presence.last_seen_us or None),
         version=presence.version or agent.version,
+        ca_bundle=presence.ca_bundle or agent.ca_bundle,
         condition=presence.condition,
         spool_results=presence.spool_results,
         spool_age_s=presence.spool_age_us / 1e6,

@@ -287,6 +287,7 @@ def _agent_message(agent: Agent, presence: Presence, now_us: int) -> pb.AgentInf
         version=presence.version or agent.version,
         spool_age_us=presence.spool_age_us,
         condition=presence.condition,
+        ca_bundle=presence.ca_bundle or agent.ca_bundle,
     )
 
 
@@ -298,6 +299,7 @@ def _target_message(target: Target) -> pb.TargetInfo:
         provider=target.provider,
         kind=target.kind,
         interval_us=round(target.interval_s * 1e6),
+        family=target.family,
     )
 
 

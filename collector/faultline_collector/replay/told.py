@@ -64,6 +64,7 @@ def _agent(said: Mapping[str, Any]) -> Agent:
         asn=said["asn"],
         site=said["site"],
         version=said["version"],
+        ca_bundle=said["ca_bundle"],
     )
 
 
@@ -76,5 +77,6 @@ def _target(said: Mapping[str, Any]) -> Target:
         kind=said["kind"],
         interval_s=said["interval_s"],
         home_region=said["home_region"],
+        family=said["family"],
         regions=tuple(said["regions"]),
     )

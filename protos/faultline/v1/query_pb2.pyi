@@ -888,6 +888,7 @@ class AgentInfo(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     SPOOL_AGE_US_FIELD_NUMBER: _builtins.int
     CONDITION_FIELD_NUMBER: _builtins.int
+    CA_BUNDLE_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """Agent id."""
     region: _builtins.str
@@ -904,6 +905,8 @@ class AgentInfo(_message.Message):
     """Age of the oldest unacknowledged result at the agent, microseconds."""
     condition: _builtins.str
     """One sentence from the agent, or empty."""
+    ca_bundle: _builtins.str
+    """Which authorities it trusts, as it says itself; empty for not known."""
     def __init__(
         self,
         *,
@@ -915,10 +918,11 @@ class AgentInfo(_message.Message):
         version: _builtins.str = ...,
         spool_age_us: _builtins.int = ...,
         condition: _builtins.str = ...,
+        ca_bundle: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "asn", b"asn", "condition", b"condition", "last_seen_us", b"last_seen_us", "region", b"region", "spool_age_us", b"spool_age_us", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "asn", b"asn", "ca_bundle", b"ca_bundle", "condition", b"condition", "last_seen_us", b"last_seen_us", "region", b"region", "spool_age_us", b"spool_age_us", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -977,6 +981,7 @@ class TargetInfo(_message.Message):
     PROVIDER_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     INTERVAL_US_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
     target_id: _builtins.str
     """Target id."""
     service: _builtins.str
@@ -989,6 +994,8 @@ class TargetInfo(_message.Message):
     """Probe kind."""
     interval_us: _builtins.int
     """Time between two starts, microseconds."""
+    family: _builtins.int
+    """Address family over which alone it is probed, 4 or 6; 0 for any."""
     def __init__(
         self,
         *,
@@ -998,10 +1005,11 @@ class TargetInfo(_message.Message):
         provider: _builtins.str = ...,
         kind: _builtins.str = ...,
         interval_us: _builtins.int = ...,
+        family: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["component", b"component", "interval_us", b"interval_us", "kind", b"kind", "provider", b"provider", "service", b"service", "target_id", b"target_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component", b"component", "family", b"family", "interval_us", b"interval_us", "kind", b"kind", "provider", b"provider", "service", b"service", "target_id", b"target_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

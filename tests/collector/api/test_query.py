@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -255,15 +256,20 @@ async def test_availability_is_divided_by_what_is_asked(world: World, query: Any
 
 async def test_the_fleet_and_its_targets_are_listed(world: World, query: Any) -> None:
     """As of the last tick."""
-    world.publish(live=("us-1",))
+    known = world.fleet
+    agents_of_2016 = tuple(replace(agent, ca_bundle="2016") for agent in known.agents)
+    over_ipv6 = tuple(replace(target, family=6) for target in known.targets)
+    told = replace(world, fleet=replace(known, agents=agents_of_2016, targets=over_ipv6))
+    told.publish(live=("us-1",))
     agents = (await query.ListAgents(pb.ListAgentsRequest())).agents
     assert [(a.agent_id, a.region, a.asn, a.state) for a in agents] == [
         ("east-1", "in-east", 55836, "never"),
         ("us-1", "us-west", 7018, "live"),
         ("west-1", "in-west", 55836, "never"),
     ]
+    assert {a.ca_bundle for a in agents} == {"2016"}
     targets = (await query.ListTargets(pb.ListTargetsRequest())).targets
     assert [t.target_id for t in targets] == ["bank-web", "rail-web", "twitter-login", "twitter-web"]
     last = targets[-1]
     assert (last.service, last.component, last.provider) == ("twitter", "web", "edgeline")
-    assert (last.kind, last.interval_us) == ("http", 30_000_000)
+    assert (last.kind, last.interval_us, last.family) == ("http", 30_000_000, 6)

@@ -14,8 +14,10 @@ from click.testing import CliRunner, Result
 from faultline.outcomes import Outcome
 from faultline_collector.api.export import results_csv
 from faultline_collector.commands import main
+from faultline_collector.commands.asking import asking
 from faultline_collector.commands.back_testing import sent
 from faultline_collector.outages import Outage, State, Subject, iso
+from faultline_collector.replay.told import read_fleet
 from faultline_collector.replay.trace import open_trace, read_results
 from faultline_collector.replay.window import Window, write_window
 from faultline_collector.results import ResultBatch, Source
@@ -32,11 +34,11 @@ BROKEN = range(80, 95)
 WINDOW = ("--since", str(iso(NOW_US - 30 * MINUTE_US)), "--until", str(iso(NOW_US - 2 * MINUTE_US)))
 
 
-def hour() -> Iterator[ResultBatch]:
+def hour(broken: str = "twitter") -> Iterator[ResultBatch]:
     """An hour of three agents at 30 s; Twitter fails everywhere from minute 40 on, for seven and a half."""
     for row, agent in enumerate(AGENTS):
         for column, target in enumerate(TARGETS):
-            fails = [target.startswith("twitter") and number in BROKEN for number in range(116)]
+            fails = [target.startswith(broken) and number in BROKEN for number in range(116)]
             outcomes = [Outcome.HTTP if bad else Outcome.OK for bad in fails]
             start_us = BEGIN_US + (7 * column + 3 * row) * SECOND_US
             first = 1 + 1000 * column
@@ -128,6 +130,22 @@ def test_two_settings_are_compared_over_a_window(
     (tmp_path / "deaf.yaml").write_text("open_nats: 100\n")
     run = faultline("replay", "--from-store", *WINDOW, "--compare", str(tmp_path / "deaf.yaml"), "--json")
     assert changes(run) == [("gone", "service", "twitter")]
+
+
+def test_agents_and_targets_are_as_the_collector_knows_them(served: Served, faultline: Faultline) -> None:
+    """With their authorities and families: one family that is out alone is found in a stored window too."""
+    known = served.world.fleet
+    agents = tuple(replace(a, version="0.1.0", ca_bundle="2016") for a in known.agents)
+    targets = tuple(replace(t, family=6 if t.id == "twitter-login" else 4) for t in known.targets)
+    world = replace(served.world, fleet=replace(known, agents=agents, targets=targets))
+    served.act(world.publish)
+    with asking(served.url) as client:
+        read = read_fleet(client.get("agents")["agents"], client.get("targets")["targets"])
+    assert read.agents == tuple(replace(a, latitude=0.0, longitude=0.0) for a in agents)
+    assert read.targets == tuple(replace(t, settings={}) for t in targets)
+    world.keep(*hour(broken="twitter-login"))
+    row = json.loads(faultline("replay", "--from-store", *WINDOW, "--json").stdout)
+    assert (row["change"], row["after"]["subject"]["id"], row["after"]["family"]) == ("new", "twitter", 6)
 
 
 def test_a_file_that_no_collector_holds_is_read_itself(folder: Path) -> None:
