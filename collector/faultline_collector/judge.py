@@ -94,7 +94,8 @@ class Judge:
             self._metrics.tick.observe(perf_counter() - began)
             for outage in changed:
                 _log.info("outage", id=outage.id, state=outage.state.value, why=outage.why)
-            await self.save(changed)
+            with self._surviving("save"):
+                await self.save(changed)
             self._publish(now_us, changed)
             self.ticked_us = now_us
         for hear in self.judged:

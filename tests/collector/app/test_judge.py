@@ -1,6 +1,7 @@
 """The loop of judgement."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,7 +10,7 @@ from faultline_collector.api.board import Board
 from faultline_collector.ingest.decode import decode
 from faultline_collector.judge import Judge, every_second
 from faultline_collector.metrics import Metrics
-from faultline_collector.outages import State
+from faultline_collector.outages import Outage, State
 from faultline_collector.presence import Presences
 from tests.collector.app.parts import Book, ScriptedCorrelator, outage
 from tests.collector.ingest.worlds import FLEET, NOW_US, SOURCE, batch
@@ -52,6 +53,19 @@ async def test_a_failing_registry_hides_nothing_and_is_tried_again() -> None:
     bench.book.broken = False
     await bench.judge.tick(NOW_US + 2_000_000)
     assert bench.book.saved == [["a confirmed", "b suspected"]]
+
+
+async def test_a_book_with_a_bug_hides_nothing_either() -> None:
+    """Whoever takes part in keeping outages, notices say, may fail: they are published all the same."""
+
+    class Buggy(Book):
+        def save_outages(self, outages: Iterable[Outage]) -> None:
+            raise ZeroDivisionError
+
+    bench = Bench(ScriptedCorrelator(found=[(outage("a"),)]), Buggy())
+    await bench.judge.tick(NOW_US)
+    assert (bench.board.turn, bench.judge.ticked_us) == (1, NOW_US)
+    assert bench.value("faultline_judge_errors_total", step="save") == 1
 
 
 async def test_only_what_is_kept_is_handed_on() -> None:
