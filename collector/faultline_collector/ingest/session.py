@@ -27,6 +27,9 @@ _SEEN_US = 250_000
 MOST_ORDERS = 32
 """Most messages that wait for an agent that reads slowly; an order beyond it is not given."""
 
+_MOST_DROPPED = 500
+"""Most dropped ranges that one heartbeat can name; the next one brings the rest."""
+
 _MOST_LOST = 16
 """Most lost spools that one heartbeat can name."""
 
@@ -192,7 +195,7 @@ class AgentSession:
         self._clock.note(heartbeat.clock_us, now)
         self._desk.note_heartbeat(self.agent.id, now, heartbeat, self._clock.offset_us)
         self._ack.heartbeat_clock_us = heartbeat.clock_us
-        for dropped in heartbeat.dropped:
+        for dropped in heartbeat.dropped[:_MOST_DROPPED]:
             reason = dropped.reason if dropped.reason in DROP_REASONS else "other"
             self._hear_dropped(self._source, dropped.range, reason)
         for lost in heartbeat.lost[:_MOST_LOST]:
@@ -253,7 +256,7 @@ def check_hello(hello: session_pb2.Hello) -> None:
     """Raises Misspoken where a hello cannot begin a session."""
     if not hello.spool_id:
         raise Misspoken("the hello names no spool_id")
-    for name in ("boot_id", "spool_id", "version", "assignment_version"):
+    for name in ("boot_id", "spool_id", "version", "ca_bundle", "assignment_version"):
         length = len(getattr(hello, name))
         if length > MAX_ID_LENGTH:
             raise Misspoken(f"{name} has {length} characters, at most {MAX_ID_LENGTH} are allowed")

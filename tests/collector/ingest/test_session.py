@@ -208,6 +208,15 @@ def lost(spool_id: str, first: int, last: int) -> results_pb2.LostRange:
     return results_pb2.LostRange(spool_id=spool_id, range=results_pb2.Range(first=first, last=last))
 
 
+async def test_one_heartbeat_cannot_fill_the_queue() -> None:
+    """Ranges beyond those that an agent sends at once are left for its next heartbeat."""
+    rig = Rig()
+    session = rig.intake.open("west-1", hello())
+    many = [dropped(first, first) for first in range(1, 1_202, 2)]
+    await session.hear(up(session_pb2.Heartbeat(clock_us=NOW_US, dropped=many)))
+    assert rig.writer.waiting == 500
+
+
 async def test_what_a_lost_spool_never_brought_is_dropped() -> None:
     """What came stays stored, the rest counts once; the ranges of the session's own spool are untouched."""
     async with working(Rig()) as rig:
@@ -308,6 +317,7 @@ async def test_an_unchanged_assignment_is_not_sent_again() -> None:
     [
         pytest.param({"spool_id": ""}, "the hello names no spool_id", id="no-spool"),
         pytest.param({"boot_id": "x" * 201}, "boot_id has 201 characters, at most 200", id="long-id"),
+        pytest.param({"ca_bundle": "x" * 201}, "ca_bundle has 201 characters", id="long-bundle"),
     ],
 )
 def test_a_bad_hello_begins_nothing(fields: dict[str, str], sentence: str) -> None:
