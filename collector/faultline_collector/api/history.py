@@ -158,7 +158,7 @@ class History:
         step_us = question.step_us(until_us - since_us)
         steps = Steps(range(since_us, until_us, step_us), until_us)
         scope = scope_of(self._board.fleet, question)
-        rows = len(scope.expected) * len(steps.starts)
+        rows = max(1, len(scope.expected)) * len(steps.starts)
         if rows > MOST_ROWS:
             raise BadQuestion(f"step: would make {rows} rows, at most {MOST_ROWS} are allowed")
         return scope, steps

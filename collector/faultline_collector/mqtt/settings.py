@@ -20,7 +20,9 @@ def _checked_url(text: str) -> str:
         good = parts.scheme in PORTS and bool(parts.hostname) and parts.port != 0
     except ValueError:
         good = False
-    if not good or parts.path not in ("", "/") or parts.query or parts.username:
+    if "@" in text:
+        raise ValueError("a URL with a user or password in it is refused: user and password_file hold them")
+    if not good or parts.path not in ("", "/") or parts.query:
         raise ValueError(f"{text!r} is not a URL like mqtts://host:8883")
     return text
 

@@ -31,6 +31,8 @@ def notify_problems(
     for name in ("routes", "mutes"):
         for path, node in _under(data, name):
             yield from _unknown(path, node, known)
+            if node.get("to") == []:
+                yield f"{path_text((*path, 'to'))}: there must be at least one"
     for path, node in _under(data, "mutes"):
         yield from _window(path, node)
 

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from faultline.config import Between, Settings
-from faultline.durations import Duration
+from faultline.durations import Duration, format_duration
 from faultline_collector.notify.routes import Extent, Mute, Route
 from faultline_collector.outages import Scope
 
@@ -33,6 +33,16 @@ Moment = Annotated[
 """A pydantic field that reads ISO 8601 with a zone."""
 
 
+def _some_time(value: timedelta) -> timedelta:
+    if value <= timedelta():
+        raise ValueError(f"{format_duration(value)!r} is no time at all")
+    return value
+
+
+SomeTime = Annotated[Duration, AfterValidator(_some_time)]
+"""A duration that is not nothing."""
+
+
 class ReceiverSettings(Settings):
     """Somebody who is told; what is not named here are the settings of its kind."""
 
@@ -40,7 +50,7 @@ class ReceiverSettings(Settings):
 
     id: Annotated[str, Field(description="letters, digits, '.', '_', '-'; unique")]
     kind: Annotated[str, Field(description="notifier: webhook or alertmanager")]
-    timeout: Annotated[Duration, Field(description="of one try")] = timedelta(seconds=10)
+    timeout: Annotated[SomeTime, Field(description="of one try")] = timedelta(seconds=10)
     give_up: Annotated[
         Duration, Field(description="how long a notice is tried; then it has failed, and is counted")
     ] = timedelta(days=1)

@@ -123,6 +123,7 @@ async def test_a_secret_is_a_token_or_a_password(more: dict[str, str], header: s
     [
         ({"url": "http://192.0.2.1:9093"}, "would travel in plaintext"),
         ({"url": "https://am", "repeat": "5m"}, "lasts must be longer than repeat"),
+        ({"url": "https://am", "repeat": "0s"}, "repeat must be 1s or longer"),
         ({"url": "https://am", "username": "me"}, "username needs secret_file or secret_env"),
         ({"url": "https://am", "secret_env": "A", "secret_file": "b"}, "cannot both be given"),
     ],

@@ -34,6 +34,8 @@ class AlertmanagerSettings(SecretSettings):
     def _usable(self) -> Self:
         if said := url_problem(self.url):
             raise ValueError(said)
+        if self.repeat < timedelta(seconds=1):
+            raise ValueError("repeat must be 1s or longer")
         if self.lasts <= self.repeat:
             raise ValueError("lasts must be longer than repeat, or alerts would end and begin again")
         if self.username and not self.has_secret:
