@@ -25,7 +25,8 @@ class SubjectAnswer(Answer):
 class OutageAnswer(Answer):
     """An outage in the shape of the trace format, version 1; times are ISO 8601 in UTC.
 
-    `family`: only IPv4 or only IPv6 is hit, and the other is fine.
+    `family`: only IPv4 or only IPv6 is hit, and the other is fine. What is new here has a default:
+    notices that an earlier version has written may still be on their way.
     """
 
     id: str
@@ -35,7 +36,7 @@ class OutageAnswer(Answer):
     target_ids: list[str]
     regions: list[str]
     asns: list[int]
-    family: Literal[4, 6] | None
+    family: Literal[4, 6] | None = None
     layer: str
     severity: str
     confidence: float
