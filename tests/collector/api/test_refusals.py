@@ -62,6 +62,10 @@ async def test_an_outage_that_nobody_knows_is_404(reader: httpx.AsyncClient) -> 
         ("export/results?since=1h&until=2h", "since: the window is empty, since must lie before until"),
         ("availability?since=1h&until=2h", "since: the window is empty, since must lie before until"),
         ("availability?since=365d&step=1s", "step: would make 252288000 rows, at most 200000 are allowed"),
+        (
+            "latency?service=bank&provider=edgeline&since=365d&step=1s",
+            "step: would make 31536000 rows, at most 200000 are allowed",
+        ),
         ("outages?limit=ten", "limit: 'ten' is not a whole number"),
     ],
 )
