@@ -46,7 +46,8 @@ def access_causes(
     fits = mixed(ratio)
     for group in groups:
         one = group.name == "agent"
-        heard = (lonely if one else voice)[group.rows].sum(axis=0) - penalties(settings.costs.part_of_group)
+        said = (lonely if one else voice)[..., group.rows]
+        heard = said.sum(axis=3) - penalties(settings.costs.part_of_group)
         if one:
             heard = heard[..., :1] - PART_OF_AGENT[:, None]
         at = np.unravel_index(int(heard.argmax()), heard.shape)
@@ -54,7 +55,7 @@ def access_causes(
         cost = float(getattr(settings.costs, group.name))
         if heard[at] <= cost or not _services_fail(layout, block, group.rows, window):
             continue
-        fit = fits[group.rows].sum(axis=0)
+        fit = fits[..., group.rows].sum(axis=3)
         if float(fit.max()) <= _narrower(layout, block, group.rows) + ONE_OF_MANY:
             continue
         yield Cause(
@@ -69,7 +70,7 @@ def access_causes(
             rate=float(RATES[rate]),
             window_us=float(block.windows_us[window]),
             layers=block.layers,
-            voices=voice[group.rows, window, rate, leak],
+            voices=voice[window, rate, leak, group.rows],
             form=group.name,
         )
 
@@ -81,13 +82,13 @@ def _narrower(layout: Layout, block: Block, rows: Index) -> float:
     sets = [every[service == code] for code in np.unique(service)]
     sets += [every[provider == code] for code in np.unique(provider[provider >= 0])]
     some = [columns for columns in sets if columns.size < every.size]
-    return max((float(mixed(block.ratio(columns, rows)).sum(axis=0).max()) for columns in some), default=0.0)
+    return max((float(mixed(block.ratio(columns, rows)).sum(axis=3).max()) for columns in some), default=0.0)
 
 
 def _services_fail(layout: Layout, block: Block, rows: Index, window: int) -> bool:
     """Whether agents fail on two services, where they probe as many: one alone is the service's trouble."""
     services = layout.service[block.targets]
-    failing = (block.failed[rows, :, window] > 0).any(axis=0)
+    failing = (block.failed[window][:, rows] > 0).any(axis=1)
     probed = layout.planned[np.ix_(block.agents[rows], block.targets)].any(axis=0)
     return np.unique(services[failing]).size >= min(2, np.unique(services[probed]).size)
 

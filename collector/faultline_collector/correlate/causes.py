@@ -20,6 +20,7 @@ Key: TypeAlias = tuple[str, str, str, str]
 
 LEAKS = np.array([0.97, 0.5])
 """Share of a group's agents that a cause really hits."""
+LOG_HIT, LOG_SPARED = np.log(LEAKS)[:, None], np.log1p(-LEAKS)[:, None]
 SPEAKS_NATS = 1.0
 """From when on a network counts as speaking for a cause, nats."""
 NETWORKS_OF_WIDE = 3
@@ -66,23 +67,28 @@ class Cause:
 
 
 def leaked(part: Floats) -> Floats:
-    """Likelihood ratios of agents when only a share of a group is hit: [..., leaks]."""
-    out: Floats = np.log1p(LEAKS * np.expm1(np.clip(part, -30.0, MOST_NATS))[..., None])
+    """Likelihood ratios when only a share of a group is hit: [.., leaks, agents] of [.., agents]."""
+    more = np.expm1(np.minimum(np.maximum(part, -30.0), MOST_NATS))
+    out: Floats = np.log1p(LEAKS[:, None] * more[..., None, :])
     return out
 
 
 def mixed(part: Floats) -> Floats:
-    """As `leaked`, however much an agent says."""
-    out: Floats = np.logaddexp(np.log1p(-LEAKS), np.log(LEAKS) + part[..., None])
+    """As `leaked`, however much an agent says; written out, as numpy's logaddexp is not vectorised."""
+    said = LOG_HIT + part[..., None, :]
+    out: Floats = np.maximum(said, LOG_SPARED)
+    said -= LOG_SPARED
+    out += np.log1p(np.exp(-np.abs(said)))
     return out
 
 
 def beyond(ratio: Floats, null: Floats, cap: float) -> Floats:
-    """What each agent gives beyond its own best explanation, capped: [agents, windows, rates].
+    """What each agent gives beyond its own best explanation, capped: [windows, rates, agents].
 
     An agent that explains its failures by itself says nothing; one that is fine speaks against.
     """
-    out: Floats = np.where(ratio > 0, np.clip(ratio - null[:, None, None], 0.0, cap), ratio)
+    more = np.minimum(np.maximum(ratio - null, 0.0), cap)
+    out: Floats = np.where(ratio > 0, more, ratio)
     return out
 
 
@@ -95,6 +101,6 @@ def penalties(part_of_group: float) -> Floats:
 
 
 def group_sum(values: Floats, member: Floats) -> Floats:
-    """Sums over agents by group; `member` is [groups, agents] of ones and zeros."""
-    out: Floats = (member @ values.reshape(len(values), -1)).reshape(len(member), *values.shape[1:])
-    return out
+    """Sums over agents, the last axis, by group; `member` is [groups, agents] of ones and zeros."""
+    out: Floats = values.reshape(-1, values.shape[-1]) @ member.T
+    return out.reshape(*values.shape[:-1], len(member))

@@ -152,6 +152,19 @@ class Cells:
         out: Int64 = self.phase_us[cell][:, None] + slot * step
         return out
 
+    def back(self, cell: Index, step_us: Int64, now_us: int, longest_us: int) -> tuple[Int8, Int64]:
+        """The rounds of these cells from the newest back, and their ages: [cells, rounds], microseconds.
+
+        `step_us` are the cells' intervals; as many rounds as can be no older than `longest_us`.
+        """
+        head = np.maximum(self.head[cell], -1)
+        age = now_us - self.phase_us[cell] - head * step_us
+        most = int(((longest_us - age) // step_us).max(initial=-1)) + 1
+        steps = np.arange(min(max(most, 0), ROUNDS))
+        at = (cell * ROUNDS)[:, None] + ((head[:, None] - steps) & (ROUNDS - 1))
+        rounds: Int8 = self.rounds.reshape(-1)[at]
+        return rounds, age[:, None] + steps * step_us[:, None]
+
     def last_us(self, cell: Index) -> Int64:
         """When the newest round of these cells began; NEVER for cells that had none."""
         head = self.head[cell]

@@ -50,14 +50,14 @@ def cohort_causes(layout: Layout, code: int, block: Block, settings: EngineSetti
     bad_minute = burst(block.surprise.sum(axis=1), failed, fine, block.windows_us, settings.costs)
     null = np.maximum(bad_minute, alone(ratio, settings.costs.agent))
     voice = leaked(beyond(ratio, null, settings.access_cap_nats))
-    heard = voice.sum(axis=0) - penalties(settings.costs.part_of_group)
+    heard = voice.sum(axis=3) - penalties(settings.costs.part_of_group)
     window, rate, leak = (int(i) for i in np.unravel_index(int(heard.argmax()), heard.shape))
-    voices: Floats = voice[:, window, rate, leak]
+    voices: Floats = voice[window, rate, leak]
     networks = np.unique(layout.network[block.agents[voices > SPEAKS_NATS]])
     services = np.unique(layout.service[block.targets])
     if networks.size < LEAST_NETWORKS or services.size < LEAST_NETWORKS:
         return
-    fit = mixed(ratio).sum(axis=0) - penalties(settings.costs.part_of_group)
+    fit = mixed(ratio).sum(axis=3) - penalties(settings.costs.part_of_group)
     yield Cause(
         family="cohort",
         scope=Scope.AGENT,

@@ -6,13 +6,23 @@ do not vote.
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from faultline.outcomes import Outcome
 from faultline_collector.correlate.baselines import Baselines
-from faultline_collector.correlate.cells import AWAITED, LATE, OUTCOME, RETRY_FAILED, RETRY_OK, SLOW, Cells
+from faultline_collector.correlate.cells import (
+    AWAITED,
+    LATE,
+    NEVER,
+    OUTCOME,
+    RETRY_FAILED,
+    RETRY_OK,
+    SLOW,
+    Cells,
+)
 from faultline_collector.correlate.layout import Index
 from faultline_collector.results import Mask
 
@@ -39,10 +49,10 @@ def windows_us(shortest_us: float, longest_us: float) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """What the rounds of agents x targets say, summed over each window: arrays [agents, targets, windows].
+    """What the rounds of agents x targets say, summed over each window: arrays [windows, targets, agents].
 
     `surprise` is the sum of -ln p0 of failed rounds, `focus` what their layers add when they agree,
-    `failed` and `fine` count rounds (and retries).
+    `failed` and `fine` count rounds (and retries). Agents come last: there are most of them.
     """
 
     agents: Index
@@ -55,10 +65,12 @@ class Block:
     layers: Floats
 
     def ratio(self, columns: Index | slice = slice(None), rows: Index | slice = slice(None)) -> Floats:
-        """ln P(rounds | out) / P(rounds | fine) per agent over some targets: [agents, windows, rates]."""
-        value = (self.surprise[rows][:, columns] + self.focus[rows][:, columns]).sum(axis=1)
-        failed, fine = self.failed[rows][:, columns].sum(axis=1), self.fine[rows][:, columns].sum(axis=1)
-        out: Floats = value[..., None] + failed[..., None] * LOG_FAIL + fine[..., None] * LOG_OK
+        """ln P(rounds | out) / P(rounds | fine) per agent over some targets: [windows, rates, agents]."""
+        value, failed, fine = (
+            part[:, columns][..., rows].sum(axis=1)[:, None]
+            for part in (self.surprise + self.focus, self.failed, self.fine)
+        )
+        out: Floats = value + failed * LOG_FAIL[:, None] + fine * LOG_OK[:, None]
         return out
 
 
@@ -67,21 +79,21 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
 
     By baselines of slow rounds, those count as failed and what really failed not at all.
     """
-    cell = (agents[:, None] * cells.targets + targets[None, :]).reshape(-1)
-    rounds = cells.rounds[cell]
-    started = cells.started_us(cell)
+    cell = (agents[None, :] * cells.targets + targets[:, None]).reshape(-1)
     steps = cells.interval_us[targets]
     windows = windows_us(float(steps.min()), float(steps.max()))
-    age = np.maximum(now_us - started, 0)
+    rounds, age = cells.back(cell, np.repeat(steps, agents.size), now_us, int(windows[-1]))
     live = (rounds & OUTCOME != 0) & (rounds & LATE == 0)
     if base.slow:
         live &= rounds & OUTCOME == Outcome.OK
-    live &= (age <= windows[-1]) & (started >= cells.floor_us[cell][:, None]) & ~masked[cell][:, None]
-    at, ring = np.nonzero(live)
-    code, age_at = rounds[at, ring], age[at, ring]
+    oldest = np.minimum(now_us - cells.floor_us[cell], int(windows[-1]))
+    oldest[masked[cell]] = NEVER
+    live &= age <= oldest[:, None]
+    at, back = np.nonzero(live)
+    code, age_at = rounds[at, back], np.maximum(age[at, back], 0)
     outcome = code & OUTCOME
     bad = code & SLOW != 0 if base.slow else outcome > Outcome.OK
-    bins = at * WINDOWS + np.searchsorted(windows, age_at)
+    bins = np.searchsorted(windows, age_at) * cell.size + at
     share = _layers(outcome[bad], age_at[bad] / float(steps.max()))
     gain = _focus(outcome[bad], np.log(share / base.layer_share))
     retry_ok, retry_bad = code & RETRY_OK != 0, code & RETRY_FAILED != 0
@@ -90,11 +102,11 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
     if waits.any():
         surprise[waits] = np.minimum(surprise[waits], base.overdue[cell[at[waits]] // cells.targets])
     surprise -= retry_bad * np.log(RETRY_FAILS) + retry_ok * np.log1p(-RETRY_FAILS)
-    shape = (agents.size, targets.size, WINDOWS)
+    shape = (WINDOWS, targets.size, agents.size)
 
     def total(weights: npt.NDArray[np.generic]) -> Floats:
         summed = np.bincount(bins, weights=weights.astype(np.float64), minlength=cell.size * WINDOWS)
-        out: Floats = summed.reshape(shape).cumsum(axis=2)
+        out: Floats = summed.reshape(shape).cumsum(axis=0)
         return out
 
     return Block(
@@ -109,7 +121,7 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
     )
 
 
-def _focus(outcome: npt.NDArray[np.uint8], gain: Floats) -> Floats:
+def _focus(outcome: npt.NDArray[np.integer[Any]], gain: Floats) -> Floats:
     """What each layer adds, less the cost of having chosen them by looking: nothing where they are mixed."""
     count = np.bincount(outcome, minlength=8)
     total = float(count @ gain)
@@ -120,7 +132,7 @@ def _focus(outcome: npt.NDArray[np.uint8], gain: Floats) -> Floats:
 _SPREAD = np.array([0, 0, 0.04, 0.04, 0.03, 0.04, 0.03, 0.04])
 
 
-def _layers(outcome: npt.NDArray[np.uint8], age: Floats) -> Floats:
+def _layers(outcome: npt.NDArray[np.integer[Any]], age: Floats) -> Floats:
     """The layers that a cause seems to have: the recent failures', with a little doubt about every other."""
     weight = np.exp2(-age)
     found = np.bincount(outcome, weights=weight, minlength=8)

@@ -139,12 +139,12 @@ def recovery(
     windows = block.windows_us <= max(now_us - live.since_us, 0)
     if not windows.any():
         return Recovery(0.0, 0.0, 0, 1, persists=persists)
-    nats = np.where(windows, -by_agent.sum(axis=0), -np.inf)
-    again = ((block.failed + block.fine) > 0).sum(axis=(0, 1)) / bad.size
-    seen = (block.fine > 0).any(axis=1).sum(axis=0)
+    nats = np.where(windows, -by_agent.sum(axis=1), -np.inf)
+    again = ((block.failed + block.fine) > 0).sum(axis=(1, 2)) / bad.size
+    seen = (block.fine > 0).any(axis=1).sum(axis=1)
     ready = nats + np.where(again >= 0.6, 100.0, 0.0)
     at = int(ready.argmax())
-    clean = bool(windows[-1] and not block.failed[:, :, -1].any())
+    clean = bool(windows[-1] and not block.failed[-1].any())
     return Recovery(
         float(nats[at]), float(again[at]), int(seen[at]), min(3, agents.size), persists=persists, clean=clean
     )
@@ -162,7 +162,7 @@ def persistence(
 
 
 def _said(block: Block, rate: float) -> Floats:
-    """What each agent says at this rate, bounded above: [agents, windows], nats."""
+    """What each agent says at this rate, bounded above: [windows, agents], nats."""
     at = int(np.abs(RATES - rate).argmin())
     ratio = block.surprise + block.focus + block.failed * LOG_FAIL[at] + block.fine * LOG_OK[at]
     out: Floats = np.minimum(ratio.sum(axis=1), MOST_ONE_SAYS)
@@ -174,9 +174,9 @@ def _lasting(block: Block, by_agent: Floats, lasting_us: int) -> bool:
     lasting = int(np.searchsorted(block.windows_us, lasting_us, "right")) - 1
     if lasting < 0:
         return False
-    failing = int((block.failed[:, :, lasting] > 0).any(axis=1).sum())
+    failing = int((block.failed[lasting] > 0).any(axis=0).sum())
     needed = min(CONFIRM_NATS, CONFIRM_EACH * block.agents.size)
-    return failing >= min(2, block.agents.size) and float(by_agent[:, lasting].sum()) >= needed
+    return failing >= min(2, block.agents.size) and float(by_agent[lasting].sum()) >= needed
 
 
 def moved(live: Live, state: State, now_us: int) -> Outage:

@@ -37,34 +37,34 @@ def bursts(
         return out
     rows, agent = np.unique(cell // targets, return_inverse=True)
     width = windows_us.size
-    bins = agent * width + np.searchsorted(windows_us, age)
-    failed = np.bincount(bins, minlength=rows.size * width).reshape(-1, width).cumsum(axis=1)
+    bins = np.searchsorted(windows_us, age) * rows.size + agent
+    failed = np.bincount(bins, minlength=rows.size * width).reshape(width, -1).cumsum(axis=0)
     surprise = np.bincount(bins, weights=base.surprise[cell], minlength=rows.size * width)
-    value = surprise.reshape(-1, width).cumsum(axis=1)
+    value = surprise.reshape(width, -1).cumsum(axis=0)
     open_cells = ~masked.reshape(agents, targets)[rows] & layout.planned[rows]
     rate = (open_cells / layout.interval_us).sum(axis=1)
-    fine = np.maximum(rate[:, None] * windows_us - failed, 0)
+    fine = np.maximum(windows_us[:, None] * rate - failed, 0)
     out[rows] = burst(value, failed, fine, windows_us, costs)
     return out
 
 
 def burst(surprise: Floats, failed: Floats, fine: Floats, windows_us: Floats, costs: Costs) -> Floats:
-    """How well a bad minute explains counts [agents, windows]: any share of failures, of any layer; nats."""
-    ratio = surprise[..., None] + failed[..., None] * LOG_FAIL + fine[..., None] * LOG_OK
-    ratio -= (windows_us / BURST_MEAN_US)[:, None]
-    out: Floats = np.maximum(ratio.max(axis=(1, 2)) - costs.agent_burst, 0)
+    """How well a bad minute explains counts [windows, agents]: any share of failures, of any layer; nats."""
+    ratio = surprise[:, None] + failed[:, None] * LOG_FAIL[:, None] + fine[:, None] * LOG_OK[:, None]
+    ratio -= (windows_us / BURST_MEAN_US)[:, None, None]
+    out: Floats = np.maximum(ratio.max(axis=(0, 1)) - costs.agent_burst, 0)
     return out
 
 
 def flaky(block: Block, columns: Index, costs: Costs) -> Floats:
     """Per agent of a block, how well flaky paths explain the failures of some targets; nats."""
-    failed, fine = block.failed[:, columns], block.fine[:, columns]
-    ratio = block.surprise[:, columns] + (failed + fine) * np.log(FLAKY_RATE)
-    out: Floats = np.maximum(ratio.max(axis=2) - costs.flaky_cell, 0).sum(axis=1)
+    rounds = block.failed[:, columns] + block.fine[:, columns]
+    ratio = block.surprise[:, columns] + rounds * np.log(FLAKY_RATE)
+    out: Floats = np.maximum(ratio.max(axis=0) - costs.flaky_cell, 0).sum(axis=0)
     return out
 
 
 def alone(ratio: Floats, cost: float) -> Floats:
     """Per agent, how well its own failing of all that `ratio` covers explains it; nats."""
-    out: Floats = np.maximum((ratio - RATE_COST).max(axis=(1, 2)) - cost, 0)
+    out: Floats = np.maximum((ratio - RATE_COST[:, None]).max(axis=(0, 1)) - cost, 0)
     return out

@@ -93,17 +93,15 @@ def wide_causes(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Groups:
-    """Agents by a code, and what each group says: [groups, windows, rates, leaks]; `said` is capped.
+    """Agents by a code, and what each group says: [windows, rates, leaks, groups]; `said` is capped.
 
-    `own` and `own_fit` are [groups, rates, leaks], each group in its best window.
+    `own` is [rates, leaks, groups], each group in its best window.
     """
 
     codes: Index
     said: Floats
     fits: Floats
     own: Floats
-    own_window: Index
-    own_fit: Floats
 
 
 class _Sums:
@@ -129,14 +127,7 @@ class _Sums:
 
     def _by(self, codes: Index, member: Floats, voice: Floats, fit: Floats) -> "_Groups":
         said, fits = group_sum(voice, member), group_sum(fit, member)
-        return _Groups(
-            codes=codes,
-            said=said,
-            fits=fits,
-            own=said.max(axis=1) - self._penalties,
-            own_window=said.argmax(axis=1),
-            own_fit=fits.max(axis=1) - self._penalties,
-        )
+        return _Groups(codes=codes, said=said, fits=fits, own=said.max(axis=0) - self._penalties[..., None])
 
     def causes(self) -> Iterator[Cause]:
         """The form in some regions, through some networks, everywhere at once, and everywhere in turn."""
@@ -154,51 +145,56 @@ class _Sums:
         """The form in those regions, or through those networks, that fit best; `some` is what that costs."""
         each = self._settings.costs.each_region
         worth = np.maximum(groups.own - each, 0)
-        rate, leak = (int(i) for i in np.unravel_index(int(worth.sum(axis=0).argmax()), worth.shape[1:]))
-        hit = np.flatnonzero((worth[:, rate, leak] > 0) & self._several_speak(groups, rate, leak))
+        total = worth.sum(axis=2)
+        if float(total.max()) < self._form.cost + some:
+            return None
+        rate, leak = (int(i) for i in np.unravel_index(int(total.argmax()), total.shape))
+        hit = np.flatnonzero((worth[rate, leak] > 0) & self._several_speak(groups, rate, leak))
         if not hit.size or hit.size == np.unique(groups.codes).size:
             return None
         cost = self._form.cost + some + each * hit.size
-        window = int(np.median(groups.own_window[hit, rate, leak]))
+        own_window = groups.said[:, rate, leak].argmax(axis=0)
+        window = int(np.median(own_window[hit]))
         agents = np.flatnonzero(np.isin(groups.codes, hit))
-        gain = float(groups.own[hit, rate, leak].sum())
-        fit = float(groups.own_fit[hit, rate, leak].sum())
-        return self._cause(self._form.somewhere, agents, gain, fit, cost, (window, rate, leak), name)
+        gain = float(groups.own[rate, leak, hit].sum())
+        own_fit = groups.fits[:, rate, leak, hit].max(axis=0) - self._penalties[rate, leak]
+        at = (window, rate, leak)
+        return self._cause(self._form.somewhere, agents, gain, float(own_fit.sum()), cost, at, name)
 
     def _several_speak(self, groups: "_Groups", rate: int, leak: int) -> Mask:
         """In which groups two agents speak, or the only one."""
-        codes, size = groups.codes, groups.own.shape[0]
-        window = groups.own_window[codes, rate, leak]
-        voice = self._voice[np.arange(codes.size), window, rate, leak]
+        codes, size = groups.codes, groups.own.shape[2]
+        window = groups.said[:, rate, leak].argmax(axis=0)[codes]
+        voice = self._voice[window, rate, leak, np.arange(codes.size)]
         speaking = np.bincount(codes, voice > SPEAKS_NATS, size)
         out: Mask = speaking >= np.minimum(np.bincount(codes, minlength=size), 2)
         return out
 
     def _at_once(self) -> Cause | None:
-        total = np.minimum(self._networks.said, self._network_cap).sum(axis=0) - self._penalties
+        total = np.minimum(self._networks.said, self._network_cap).sum(axis=3) - self._penalties
         at = np.unravel_index(int(total.argmax()), total.shape)
         window, rate, leak = (int(i) for i in at)
-        if not self._networks_speak(window, rate, leak):
+        if total[at] < self._form.cost or not self._networks_speak(window, rate, leak):
             return None
-        fits = self._places.fits.sum(axis=0) - self._penalties
+        fits = self._places.fits.sum(axis=3) - self._penalties
         best = np.unravel_index(int(fits.argmax()), fits.shape)
         place = (int(best[0]), int(best[1]), int(best[2]))
         return self._wide(float(total[at]), float(fits[best]), place, "everywhere")
 
     def _in_turn(self) -> Cause | None:
-        hits = np.maximum(self._places.own - self._settings.costs.each_region, 0).sum(axis=0)
+        each = self._settings.costs.each_region
+        hits = np.maximum(self._places.own - each, 0).sum(axis=2)
         rate, leak = (int(i) for i in np.unravel_index(int(hits.argmax()), hits.shape))
-        hit = self._places.own[:, rate, leak] > self._settings.costs.each_region
+        own, said, fits = self._places.own[rate, leak], self._places.said, self._places.fits
+        hit = own > each
         if not hit.any():
             return None
-        window = int(np.median(self._places.own_window[hit, rate, leak]))
-        if not self._networks_speak(window, rate, leak):
+        window = int(np.median(said[:, rate, leak, hit].argmax(axis=0)))
+        gain = (own[hit] - OWN_ONSET).sum() + said[window, rate, leak, ~hit].sum()
+        if gain < self._form.cost or not self._networks_speak(window, rate, leak):
             return None
-        gain = (self._places.own[hit, rate, leak] - OWN_ONSET).sum() + self._places.said[
-            ~hit, window, rate, leak
-        ].sum()
-        fit = (self._places.own_fit[hit, rate, leak] - OWN_ONSET).sum()
-        fit += self._places.fits[~hit, window, rate, leak].sum()
+        own_fit = fits[:, rate, leak, hit].max(axis=0) - self._penalties[rate, leak]
+        fit = (own_fit - OWN_ONSET).sum() + fits[window, rate, leak, ~hit].sum()
         return self._wide(float(gain), float(fit), (window, rate, leak), "everywhere in turn")
 
     def _wide(self, gain: float, fit: float, at: tuple[int, int, int], name: str) -> Cause:
@@ -207,7 +203,7 @@ class _Sums:
 
     def _networks_speak(self, window: int, rate: int, leak: int) -> bool:
         networks = np.unique(self._layout.network[self._block.agents]).size
-        speaking = int((self._networks.said[:, window, rate, leak] > SPEAKS_NATS).sum())
+        speaking = int((self._networks.said[window, rate, leak] > SPEAKS_NATS).sum())
         return speaking >= min(NETWORKS_OF_WIDE, networks)
 
     def _services_speak(self, cause: Cause) -> bool:
@@ -216,7 +212,7 @@ class _Sums:
             return True
         window = min(int(np.searchsorted(self._block.windows_us, cause.window_us)), WINDOWS - 1)
         rows = np.isin(self._block.agents, cause.agents)
-        agents = (self._block.failed[rows, :, window] > 0).sum(axis=0)
+        agents = (self._block.failed[window][:, rows] > 0).sum(axis=1)
         services = self._layout.service[self._block.targets]
         failing = np.unique(services[agents >= 2])
         if cause.form.startswith("everywhere"):
@@ -226,11 +222,11 @@ class _Sums:
 
     def _is_wide(self, columns: Index, window: int) -> bool:
         """Whether these targets by themselves rather fail everywhere than in some regions only."""
-        said = leaked(self._block.ratio(columns)[:, window])
+        said = leaked(self._block.ratio(columns)[window])
         by_region = group_sum(said, self._layout.in_region[:, self._block.agents])
         costs = self._settings.costs
-        some = np.maximum(by_region - costs.each_region, 0.0).sum(axis=0) - costs.some_regions
-        wide = by_region.sum(axis=0)
+        some = np.maximum(by_region - costs.each_region, 0.0).sum(axis=2) - costs.some_regions
+        wide = by_region.sum(axis=2)
         return float((wide - self._penalties).max()) >= float((some - self._penalties).max())
 
     def _cause(
@@ -256,6 +252,6 @@ class _Sums:
             rate=float(RATES[rate]),
             window_us=float(self._block.windows_us[window]),
             layers=self._block.layers,
-            voices=self._voice[agents, window, rate, leak],
+            voices=self._voice[window, rate, leak, agents],
             form=name,
         )
