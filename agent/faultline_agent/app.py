@@ -44,9 +44,8 @@ async def serve(
         own_tools, tools = tools, replace(tools, policy=policy.refusal)
         uplink = open_uplink(Way(parse_url(config.collector), config.agent, token, config.tls.files()))
         stack.push_async_callback(uplink.close)
-        reference_probes = {target.name: target.probe() for target in config.references.targets}
         every_s = config.references.every.total_seconds()
-        references = References(reference_probes, own_tools, log, clocks, every_s=every_s)
+        references = References(config.references.probes(), own_tools, log, clocks, every_s=every_s)
         recorder = Recorder(outbox, log)
         schedule = Schedule(config.agent, random)
         runner = Runner(schedule, guard, references, recorder, tools, log, clocks, random)

@@ -6,11 +6,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from faultline.columns import MAX_ID_LENGTH
-from faultline.config import Settings
+from faultline.columns import ID_FORM, ID_WORDS, MAX_ID_LENGTH
+from faultline.config import Matching, Settings
 from faultline.durations import Duration, format_duration
 from faultline.problems import nested
-from faultline.topics import is_level
 from faultline_agent.policy import Policy, network, port_range
 from faultline_agent.probes import PROBES
 from faultline_agent.probes.probe import Probe
@@ -21,8 +20,6 @@ from faultline_agent.way import Tls, parse_url
 
 LEAST_SPOOL_BYTES = 1024 * 1024
 PLAINTEXT = ("grpc", "mqtt")
-BROKERED = ("mqtt:", "mqtts:")
-"""How URLs begin by which a broker stands between agent and collector."""
 
 
 def _checked_url(text: str) -> str:
@@ -115,11 +112,6 @@ class ReferenceTarget(Settings):
         """The probe."""
         return PROBES[self.kind].model_validate(self.model_extra or {})
 
-    @property
-    def name(self) -> str:
-        """What people recognise it by: `tcp 1.1.1.1 443`."""
-        return " ".join([self.kind, *(str(value) for value in (self.model_extra or {}).values())])
-
 
 class ReferenceSettings(Settings):
     """What tells a failing target from a failing agent."""
@@ -130,6 +122,15 @@ class ReferenceSettings(Settings):
     targets: tuple[ReferenceTarget, ...] = Field(
         default=(), description="Two or more, of different operators."
     )
+
+    def probes(self) -> dict[str, Probe]:
+        """The probes by their names, like `tcp 1.1.1.1:443`; those that look the same are numbered."""
+        named: dict[str, Probe] = {}
+        for number, target in enumerate(self.targets, 1):
+            probe = target.probe()
+            name = f"{probe.kind} {probe.subject}"
+            named[f"{name} ({number})" if name in named else name] = probe
+        return named
 
 
 class PolicySettings(Settings):
@@ -160,8 +161,8 @@ class PolicySettings(Settings):
 class AgentConfig(Settings):
     """Everything that one agent is told by its operator."""
 
-    agent: str = Field(
-        min_length=1, max_length=MAX_ID_LENGTH, description="The agent's id in the collector's registry."
+    agent: Annotated[str, Matching(f"^{ID_FORM.pattern}$", ID_WORDS)] = Field(
+        max_length=MAX_ID_LENGTH, description="The agent's id in the collector's registry."
     )
     collector: Annotated[str, AfterValidator(_checked_url)] = Field(
         description="Where the collector listens for agents, grpcs://host:port, or the broker, mqtts://host:port."
@@ -199,12 +200,6 @@ class AgentConfig(Settings):
                 f"collector: {self.collector!r} would carry the token unencrypted beyond this machine; "
                 f"use {url.scheme}s:// or set plaintext_beyond_loopback: true"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _is_topic(self) -> "AgentConfig":
-        if self.collector.startswith(BROKERED) and not is_level(self.agent):
-            raise ValueError(f"agent: {self.agent!r} cannot be part of a topic: no '/', '+' or '#'")
         return self
 
     @property

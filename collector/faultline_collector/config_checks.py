@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from faultline.columns import MAX_ID_LENGTH
+from faultline.columns import ID_FORM, ID_WORDS, MAX_ID_LENGTH
 from faultline.durations import format_duration, parse_duration
 from faultline.hosts import is_loopback
 from faultline.problems import path_text
@@ -25,8 +25,7 @@ DEFAULT_INTERVAL = timedelta(seconds=30)
 COMMON_TARGET_KEYS = frozenset({"id", "kind", "interval", "timeout", "regions", "home_region"})
 """Settings that targets of every kind have; all others are the kind's."""
 
-ID_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-ID_SENTENCE = "is not an id: letters, digits, '.', '_' and '-', the first a letter or digit"
+ID_SENTENCE = f"is not {ID_WORDS}"
 DEFAULT_ADDRESSES = {"agents": "127.0.0.1:7443", "web": "127.0.0.1:8080"}
 
 Path = tuple[int | str, ...]

@@ -12,7 +12,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from faultline.columns import TOTAL
-from faultline.problems import path_text, unknown_setting
+from faultline.problems import path_text, shown, unknown_setting
 
 SCHEMA_NAME = "probe-kinds.schema.json"
 
@@ -88,9 +88,9 @@ def _sentences(
     rule: Any = error.validator_value
     schema: Any = error.schema
     if error.validator in ("anyOf", "pattern") and "errorMessage" in schema:
-        return [f"{path_text(where)}: {instance!r} {schema['errorMessage']}"]
+        return [f"{path_text(where)}: {shown(instance, where)} {schema['errorMessage']}"]
     if error.validator == "anyOf" and error.context:
-        return [f"{path_text(where)}: {instance!r} is not {_type_text(_alternatives(error))}"]
+        return [f"{path_text(where)}: {shown(instance, where)} is not {_type_text(_alternatives(error))}"]
     if error.validator == "required":
         return [f"{path_text((*where, name))} is missing" for name in rule if name not in instance]
     if error.validator == "additionalProperties":
@@ -100,7 +100,8 @@ def _sentences(
             for name in instance
             if name not in known
         ]
-    return [f"{path_text(where)}: {_said(str(error.validator), repr(instance), rule, schema, error.message)}"]
+    said = _said(str(error.validator), shown(instance, where), rule, schema, error.message)
+    return [f"{path_text(where)}: {said}"]
 
 
 def _alternatives(error: ValidationError) -> list[str]:

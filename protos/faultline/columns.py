@@ -12,6 +12,10 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 MAX_ID_LENGTH = 200
 """Most characters of an id."""
 
+ID_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+ID_WORDS = "an id: letters, digits, '.', '_' and '-', the first a letter or digit"
+"""What an id is made of, and so in words."""
+
 MAX_DETAIL_LENGTH = 500
 """Most characters of a result's sentence."""
 

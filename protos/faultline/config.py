@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from faultline.problems import problems_of
+from faultline.problems import problems_of, shown
 
 
 class Settings(BaseModel):
@@ -154,7 +154,8 @@ def _plain(text: str, source: str) -> object:
 def parse_data(data: object, model: type[Model], source: str) -> Model:
     """Reads plain data into `model`; raises BadConfig with every problem found."""
     if not isinstance(data, Mapping):
-        raise BadConfig(source, [f"the whole file: {data!r} is not a mapping of settings"])
+        what = "text" if isinstance(data, str) else shown(data)  # a file of one text may be a secret's
+        raise BadConfig(source, [f"the whole file: {what} is not a mapping of settings"])
     try:
         return model.model_validate(data)
     except ValidationError as error:

@@ -8,8 +8,13 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from faultline.discretion import UNTOLD, is_secret
+
 Path: TypeAlias = tuple[int | str, ...]
 Schema: TypeAlias = Mapping[str, Any]
+
+MOST_SHOWN = 200
+"""Most characters of a value in a sentence."""
 
 _KEY = "[key]"
 """What pydantic ends a path with when a key of a mapping is wrong, behind that key."""
@@ -108,7 +113,7 @@ def _problem(error: ErrorDetails, model: type[BaseModel], above: Path) -> Proble
         path = path[:-2]
     if error["type"] == "extra_forbidden":
         return Problem((*above, *path), unknown_setting(path[-1], _known(model, path[:-1])))
-    value = repr(error.get("input"))
+    value = shown(error.get("input"), path)
     form = _SENTENCES.get(error["type"])
     said = (
         f"{value}: {error['msg']}"
@@ -116,6 +121,14 @@ def _problem(error: ErrorDetails, model: type[BaseModel], above: Path) -> Proble
         else form.format_map(error.get("ctx", {}) | {"value": value})
     )
     return Problem((*above, *path), said)
+
+
+def shown(value: object, path: Path = ()) -> str:
+    """A value as sentences have it: not all of a long one, and no text that may open doors."""
+    if isinstance(value, str) and any(is_secret(str(part)) for part in path):
+        return UNTOLD
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def _known(model: type[BaseModel], path: Path) -> list[str]:

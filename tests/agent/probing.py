@@ -44,6 +44,11 @@ class ToldProbe(Probe):
         self._finding = finding
 
     @property
+    def subject(self) -> str:
+        """Nothing that is there."""
+        return "nothing"
+
+    @property
     def runs(self) -> int:
         """How often it was run."""
         return len(self._runs)

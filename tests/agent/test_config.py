@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from faultline.columns import ID_WORDS
 from faultline.config import BadConfig, parse_config
 from faultline_agent.config import AgentConfig
 from faultline_agent.way import parse_url
@@ -39,15 +40,29 @@ def test_full_configuration_is_read() -> None:
     assert config.spool.max_bytes == 64 * 1024**2
     assert config.spool.max_age == timedelta(days=2)
     assert config.tls.files().key == Path("k.pem")
-    assert [target.name for target in config.references.targets] == [
-        "tcp 1.1.1.1 443",
-        "dns example.com ['8.8.8.8']",
-    ]
-    assert config.references.targets[0].probe().kind == "tcp"
+    assert list(config.references.probes()) == ["tcp 1.1.1.1:443", "dns example.com A at 8.8.8.8"]
     policy = config.policy.policy()
     assert policy.refusal("10.1.1.1", 8080) == ""
     assert policy.refusal("10.1.1.1", 22) != ""
     assert config.status_path == Path("/run/x/status.json")
+
+
+def test_references_are_told_apart_and_keep_their_secrets() -> None:
+    """Their names stand in logs, in the status and with the collector."""
+    page = "{kind: http, url: 'https://me:hush@x.example/y?key=hush', headers: {A: hush}, body: hush"
+    targets = [
+        f"{page}}}",
+        f"{page}}}",
+        f"{page}, family: '6'}}",
+        "{kind: tcp, host: '::1', port: 9, send: hush}",
+    ]
+    config = read(f"{LEAST}references: {{targets: [{', '.join(targets)}]}}")
+    assert list(config.references.probes()) == [
+        "http https://x.example/y",
+        "http https://x.example/y (2)",
+        "http https://x.example/y over IPv6",
+        "tcp [::1]:9",
+    ]
 
 
 def test_least_configuration_has_defaults() -> None:
@@ -69,7 +84,8 @@ BAD = {
     "collector: memory://": ["agent is missing"],
     LEAST + "resolver: x": ["resolver is not a known setting; is resolvers meant?"],
     LEAST + "colour: red": [UNKNOWN_COLOUR],
-    "agent: ''\ncollector: memory://": ["agent: '' has fewer than 1 characters"],
+    "agent: ''\ncollector: memory://": [f"agent: '' is not {ID_WORDS}"],
+    "agent: münchen\ncollector: grpcs://x:1": [f"agent: 'münchen' is not {ID_WORDS}"],
     "agent: 5\ncollector: memory://": ["agent: 5 is not text"],
     "agent: a\ncollector: http://x:1": [
         "collector: 'http://x:1' does not begin with one of grpc://, grpcs://, mqtt://, mqtts://, memory://"
@@ -96,9 +112,7 @@ BAD = {
         "the whole file: collector: 'mqtt://far.example' would carry the token unencrypted beyond this "
         "machine; use mqtts:// or set plaintext_beyond_loopback: true"
     ],
-    "agent: a/b\ncollector: mqtts://far.example": [
-        "the whole file: agent: 'a/b' cannot be part of a topic: no '/', '+' or '#'"
-    ],
+    "agent: a/b\ncollector: mqtts://far.example": [f"agent: 'a/b' is not {ID_WORDS}"],
     LEAST + "tls: {certificate: c.pem}": ["tls: certificate and key come together or not at all"],
     LEAST + "spool: {max_bytes: 10}": ["spool.max_bytes: 10 is less than 1048576 (1MiB)"],
     LEAST + "spool: {max_bytes: much}": ["spool.max_bytes: 'much' is not a size like 256MiB"],
@@ -125,6 +139,10 @@ BAD = {
     LEAST + "policy: {kinds: [smoke]}": ["policy.kinds[0]: 'smoke' is not one of http, tcp, dns"],
     "agent: [": ["line 1, column 9: not YAML: expected the node content, but found '<stream end>'"],
     "- 1": ["the whole file: [1] is not a mapping of settings"],
+    "token-of-an-agent": ["the whole file: text is not a mapping of settings"],
+    LEAST + "references: {targets: [{kind: http, url: 'http://x/', headers: {X-Api-Key: \"a\\n\"}}]}": [
+        "references.targets[0].headers.X-Api-Key: (not told) is not one line of text"
+    ],
     "collector: x\nspool: {max_bytes: no}\ncolour: red": [
         "agent is missing",
         "collector: 'x' is not a URL like grpc://host:7443",

@@ -53,7 +53,7 @@ def read_settings(kind: str, target: str, assignments: Sequence[str]) -> Probe:
         problems.append(str(error))
     for text in assignments:
         key, equals, value = text.partition("=")
-        if not equals:
+        if not key or not equals:
             problems.append(f"--set {text}: is not of the form key=value")
             continue
         try:

@@ -66,6 +66,12 @@ class DnsProbe(Probe):
         """A name."""
         return {"name": text}
 
+    @property
+    def subject(self) -> str:
+        """Name, type and who is asked."""
+        at = f" at {', '.join(self.resolvers)}" if self.resolvers else ""
+        return f"{self.name} {self.type}{at}"
+
     def endpoints(self) -> tuple[tuple[str, int], ...]:
         """The resolvers that the settings name."""
         return tuple(resolver_endpoints(self.resolvers))

@@ -15,10 +15,10 @@ from faultline.config import Between, Matching
 from faultline.outcomes import Outcome
 from faultline_agent.probes.probe import Finding, Probe, ProbeFailed, Tools
 from faultline_agent.probes.tools import sockets
-from faultline_agent.probes.tools.endpoints import Family, literal
+from faultline_agent.probes.tools.endpoints import Family, literal, over
 from faultline_agent.probes.tools.exchange import Answer, Exchange, Wants
 from faultline_agent.probes.tools.patterns import compiled, found
-from faultline_agent.probes.tools.request import Request, place
+from faultline_agent.probes.tools.request import Request, bare, place
 from faultline_agent.probes.tools.resolve import addresses
 from faultline_agent.probes.tools.stopwatch import Stopwatch, concluded
 
@@ -119,6 +119,11 @@ class HttpProbe(Probe):
     def read_target(cls, text: str) -> dict[str, object]:
         """A URL."""
         return {"url": text}
+
+    @property
+    def subject(self) -> str:
+        """The URL without user and question."""
+        return f"{bare(self.url)}{over(self.family)}"
 
     def endpoints(self) -> tuple[tuple[str, int], ...]:
         """The host of the URL; redirects are judged as they come."""

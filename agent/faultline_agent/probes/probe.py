@@ -95,6 +95,11 @@ class Probe(Settings, ABC):
         return ()
 
     @property
+    @abstractmethod
+    def subject(self) -> str:
+        """What it probes, as people say it, and nothing that may be secret."""
+
+    @property
     def shows_certificate(self) -> bool:
         """Whether what it connects to speaks TLS at once."""
         return False

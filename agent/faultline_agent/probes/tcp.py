@@ -10,7 +10,7 @@ from faultline.config import Between
 from faultline.outcomes import Outcome
 from faultline_agent.probes.probe import Finding, Probe, ProbeFailed, Tools
 from faultline_agent.probes.tools import sockets
-from faultline_agent.probes.tools.endpoints import Endpoint, Family, family_of, parse_endpoint
+from faultline_agent.probes.tools.endpoints import Endpoint, Family, family_of, over, parse_endpoint
 from faultline_agent.probes.tools.resolve import addresses
 from faultline_agent.probes.tools.stopwatch import Stopwatch, attempt
 
@@ -36,6 +36,11 @@ class TcpProbe(Probe):
         """`host:port`."""
         endpoint = parse_endpoint(text)
         return {"host": endpoint.host, "port": endpoint.port}
+
+    @property
+    def subject(self) -> str:
+        """Host and port."""
+        return f"{Endpoint(self.host, self.port)}{over(self.family)}"
 
     def endpoints(self) -> tuple[tuple[str, int], ...]:
         """The port that is connected to."""

@@ -4,14 +4,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
+from faultline.discretion import UNTOLD, is_secret
 from faultline_agent.probes.probe import Probe
 from faultline_agent.probes.tools import ProbeTools
+from faultline_agent.probes.tools.request import bare
 from faultline_agent.proofs.proof import LIMIT_S, Data
-
-SECRET = ("cookie", "auth", "token", "secret", "key", "session", "password", "credential")
-"""A header whose name has one of these in it is named, and its value is not told."""
 
 
 @dataclass(slots=True)
@@ -50,13 +48,7 @@ def discreet(facts: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def bare(url: str) -> str:
-    """A URL without user, question and fragment, where secrets use to be."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
 def _value(name: str, value: str) -> str:
-    if any(word in name.lower() for word in SECRET):
-        return "(not told)"
+    if is_secret(name):
+        return UNTOLD
     return bare(value) if name.lower() == "location" else value

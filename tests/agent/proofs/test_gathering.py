@@ -13,10 +13,11 @@ from faultline_agent.probes.http import HttpProbe
 from faultline_agent.probes.probe import Probe
 from faultline_agent.probes.tcp import TcpProbe
 from faultline_agent.probes.tools import ProbeTools
+from faultline_agent.probes.tools.request import bare
 from faultline_agent.proofs import PROOFS
 from faultline_agent.proofs.certificate import read_certificate
 from faultline_agent.proofs.proof import MOST_BYTES, MOST_ITEMS, CannotGather, Data, as_text, gathered
-from faultline_agent.proofs.story import bare, gather_story
+from faultline_agent.proofs.story import gather_story
 from tests.agent.probes.certificates import Authority
 from tests.agent.probes.servers import NameServer, Reply, Website, free_port, listening, say_nothing
 from tests.agent.stage import KeptLog
@@ -67,6 +68,16 @@ async def test_story_keeps_secrets(tools: ProbeTools) -> None:
     assert "text/html" in text
     assert "Authorization" in text
     assert bare("https://a:b@c.example:1/d?e=f#g") == "https://c.example:1/d"
+
+
+async def test_story_of_a_redirect_to_nowhere_is_told(tools: ProbeTools) -> None:
+    """Whatever the server says, the answer is there but for what may be secret."""
+    site = Website({"/": Reply(302, headers={"Location": "http://[hush"})})
+    async with listening(site) as port:
+        story = await gather_story(http(f"http://127.0.0.1:{port}/"), tools)
+    assert story["outcome"] == "http"
+    (answered,) = [step for step in story["steps"] if step["step"] == "answered"]
+    assert (answered["status"], answered["headers"]["location"]) == (302, "")
 
 
 async def test_each_resolver_says_what_it_answers(resolving_tools: ProbeTools, names: NameServer) -> None:

@@ -59,6 +59,11 @@ def family_of(address: str) -> int:
     return 6 if ":" in address else 4
 
 
+def over(family: Family) -> str:
+    """How sentences end where one family is asked for."""
+    return "" if family == "any" else f" over IPv{family}"
+
+
 def ascii_host(host: str) -> str:
     """A host name as it goes over the wire (RFC 3490); ValueError with a sentence when it cannot be one."""
     if host.isascii():

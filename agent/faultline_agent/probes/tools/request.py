@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from faultline_agent.probes.tools.endpoints import Endpoint, ascii_host
 
@@ -31,6 +31,15 @@ def place(url: str) -> tuple[str, Endpoint]:
     if parts.scheme not in PORTS or not parts.hostname:
         raise ValueError("the URL is not of the form http://host or https://host")
     return parts.scheme, Endpoint(ascii_host(parts.hostname), PORTS[parts.scheme] if port is None else port)
+
+
+def bare(url: str) -> str:
+    """A URL without user, question and fragment, where secrets use to be; empty where it is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def ascii_url(url: str) -> str:
