@@ -19,6 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from faultline.tls import client_context
 from faultline.topics import KEEPALIVE_S, MESSAGE_S, QOS, SESSION_S
 
 TIMEOUT_S = 5.0
@@ -110,6 +111,8 @@ class Connection:
             client._client.disconnect()
             if isinstance(error, aiomqtt.MqttError):
                 raise broker_error(access, error) from error
+            if isinstance(error, UnicodeError):  # of the codec that host names go through
+                raise BrokerError(f"{access.where}: not the name of a host", permanent=True) from error
             raise
         client._disconnected.add_done_callback(lambda _: self._fail(self._broken()))
 
@@ -306,20 +309,12 @@ def answer_of(message: aiomqtt.Message) -> str:
 
 
 def _tls_context(access: Access) -> ssl.SSLContext:
-    for path in (access.authorities, access.certificate, access.key):
-        try:
-            if path is not None:
-                path.read_bytes()
-        except OSError as error:
-            raise BrokerError(f"reading {path}: {error.strerror}", permanent=True) from error
     try:
-        context = ssl.create_default_context(cafile=access.authorities)
+        context = client_context(access.authorities, access.certificate, access.key)
         if access.certificate is not None:
-            context.load_cert_chain(access.certificate, access.key, _no_passphrase)
             _check_name(access.certificate, access.user)
-    except (ssl.SSLError, ValueError) as error:
-        files = " and ".join(str(p) for p in (access.authorities, access.certificate, access.key) if p)
-        raise BrokerError(f"{files} cannot be used: {error}", permanent=True) from error
+    except ValueError as error:
+        raise BrokerError(str(error), permanent=True) from error
     return context
 
 
@@ -329,7 +324,3 @@ def _check_name(path: Path, user: str) -> None:
     names = [name.value for name in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if names != [user]:
         raise BrokerError(f"{path} is the certificate of {names}, not of {user!r}", permanent=True)
-
-
-def _no_passphrase() -> str:
-    raise ValueError("the key must not need a passphrase")

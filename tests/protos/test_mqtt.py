@@ -26,6 +26,13 @@ def access_of(server: Mosquitto, user: str = "faultline-collector") -> Access:
     return Access(server.host, server.plain_port, user, server.password(user))
 
 
+async def test_a_host_that_cannot_be_one_is_a_sentence() -> None:
+    """A label has 63 characters at most (RFC 1035)."""
+    with pytest.raises(BrokerError, match="not the name of a host") as raised:
+        await Connection(Access(f"{'a' * 64}.example", 1883, "agent"), 10).open()
+    assert raised.value.permanent
+
+
 @pytest.fixture
 async def connection(broker: Mosquitto) -> AsyncIterator[Connection]:
     """The collector's, at a broker that may be killed."""

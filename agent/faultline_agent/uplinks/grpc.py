@@ -10,6 +10,7 @@ import grpc
 from grpc import aio
 
 from faultline.columns import MAX_MESSAGE_BYTES
+from faultline.tls import client_context
 from faultline.v1 import session_pb2, session_pb2_grpc
 from faultline_agent.uplinks import wire
 from faultline_agent.uplinks.uplink import Evidence, Heartbeat, Hello, Order, Session, UplinkError, Welcome
@@ -161,11 +162,12 @@ def _credentials(tls: Tls) -> grpc.ChannelCredentials:
     def read(path: Path | None) -> bytes | None:
         return None if path is None else path.read_bytes()
 
-    authorities = tls.authorities or _system_authorities()
     try:
-        return grpc.ssl_channel_credentials(read(authorities), read(tls.key), read(tls.certificate))
-    except OSError as error:
-        raise UplinkError(f"reading {error.filename}: {error.strerror}", permanent=True) from error
+        client_context(tls.authorities, tls.certificate, tls.key)  # gRPC itself says nothing of bad files
+    except ValueError as error:
+        raise UplinkError(str(error), permanent=True) from error
+    authorities = tls.authorities or _system_authorities()
+    return grpc.ssl_channel_credentials(read(authorities), read(tls.key), read(tls.certificate))
 
 
 def _system_authorities() -> Path | None:

@@ -121,7 +121,10 @@ BAD = {
     "scheme": (["http", "ftp://x/"], "url: 'ftp://x/' is not a URL like https://"),
     "unknown setting": (["http", "http://x/", "--set", "a=1"], "a is not a known setting"),
     "setting without a value": (["http", "http://x/", "--set", "a"], "--set a: is not of the form key=value"),
-    "value without a setting": (["http", "http://x/", "--set", "=a"], "--set =a: is not of the form key=value"),
+    "value without a setting": (
+        ["http", "http://x/", "--set", "=a"],
+        "--set =a: is not of the form key=value",
+    ),
     "setting not YAML": (["http", "http://x/", "--set", "a=["], "'[' is not a YAML value"),
     "duration": (["http", "http://x/", "--timeout", "5"], "'5' is not a duration like"),
     "no time": (["http", "http://x/", "--timeout", "0s"], "--timeout: 0s leaves no time"),

@@ -161,9 +161,16 @@ async def test_tls_with_certificates_on_both_sides(files: Files) -> None:
         await server.stop(None)
 
 
-async def test_missing_certificate_file_stops_with_a_sentence() -> None:
-    """Trying again does not make it appear."""
-    uplink = uplink_to("grpcs://127.0.0.1:1", Tls(authorities=Path("/nowhere/ca.pem")))
-    with pytest.raises(UplinkError, match=r"reading /nowhere/ca\.pem: No such file") as raised:
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/nowhere/ca.pem", "reading /nowhere/ca.pem: No such file"),
+        ("/etc/passwd", "/etc/passwd cannot be used"),
+    ],
+)
+async def test_certificate_file_that_cannot_be_used_stops_with_a_sentence(path: str, said: str) -> None:
+    """Trying again does not mend it."""
+    uplink = uplink_to("grpcs://127.0.0.1:1", Tls(authorities=Path(path)))
+    with pytest.raises(UplinkError, match=said) as raised:
         await uplink.connect(hello())
     assert raised.value.permanent
