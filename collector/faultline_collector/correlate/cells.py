@@ -137,12 +137,18 @@ class Cells:
 
     def _write(self, at: Int64, code: Int8, attempt: Int8) -> None:
         flat = self.rounds.reshape(-1)
-        first = (attempt == 0) | (flat[at] & OUTCOME == 0)
+        first = attempt == 0
         np.maximum.at(flat, at[first], code[first])
         if not first.all():
-            again = ~first
-            failed = code[again] & OUTCOME > Outcome.OK
-            np.bitwise_or.at(flat, at[again], np.where(failed, RETRY_FAILED, RETRY_OK).astype(np.uint8))
+            self._write_retries(at[~first], code[~first])
+
+    def _write_retries(self, at: Int64, code: Int8) -> None:
+        """Beside their rounds' first attempts, come before or together with them; or in their place."""
+        flat = self.rounds.reshape(-1)
+        known = flat[at] & OUTCOME != 0
+        np.maximum.at(flat, at[~known], code[~known])
+        says = np.where(code & OUTCOME > Outcome.OK, RETRY_FAILED, RETRY_OK).astype(np.uint8)
+        np.bitwise_or.at(flat, at[known], says[known])
 
     def started_us(self, cell: Index) -> Int64:
         """When the rounds of these cells began, as [cells, ROUNDS] beside `rounds[cell]`."""
