@@ -27,6 +27,12 @@ from faultline_agent.uplinks.uplink import (
 
 _LONGEST_US = 2**31 - 1
 
+_MOST_SEQUENCE = 2**62
+"""Beyond it no spool ever comes, nor could it go on from there."""
+
+_MOST_NESTED = 20
+"""How deep the settings of a target may be nested; those of all kinds are flat."""
+
 
 def encode_batch(results: Sequence[Result], first_sequence: int) -> bytes:
     """Results as columns, in no lane yet."""
@@ -135,6 +141,8 @@ def read_welcome(message: session_pb2.CollectorMessage) -> Welcome:
     if message.WhichOneof("body") != "welcome":
         raise UplinkError(f"the collector answered Hello with {message.WhichOneof('body')!r}")
     welcome = message.welcome
+    if welcome.highest_sequence > _MOST_SEQUENCE:
+        raise UplinkError(f"the collector speaks of sequence {welcome.highest_sequence}, which cannot be")
     return Welcome(
         held=_ranges(welcome.held),
         highest_sequence=welcome.highest_sequence,
@@ -158,15 +166,22 @@ def _read_assignment(message: session_pb2.CollectorMessage) -> Assignment:
 def _target(target: session_pb2.Target) -> AssignedTarget:
     try:
         settings = json.loads(target.settings_json or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         settings = None
+    readable = isinstance(settings, dict) and not _is_deep(settings, _MOST_NESTED)
     return AssignedTarget(
         target_id=target.target_id,
         kind=target.kind,
-        settings=settings if isinstance(settings, dict) else {"settings": target.settings_json},
+        settings=settings if readable else {"settings": target.settings_json},
         interval_s=target.interval_us / 1e6,
         timeout_s=target.timeout_us / 1e6,
     )
+
+
+def _is_deep(value: object, most: int) -> bool:
+    """Whether lists and mappings are nested deeper."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return most == 0 or any(_is_deep(each, most - 1) for each in inner)
 
 
 def _read_ack(message: session_pb2.CollectorMessage) -> Ack:
@@ -174,8 +189,12 @@ def _read_ack(message: session_pb2.CollectorMessage) -> Ack:
     rejected: dict[str, int] = {}
     for rejection in ack.rejected:
         rejected[rejection.reason] = rejected.get(rejection.reason, 0) + rejection.count
-    lost = (LostRange(run.spool_id, run.range.first, run.range.last) for run in ack.lost)
-    return Ack(_ranges(ack.durable), rejected, ack.heartbeat_clock_us, tuple(lost))
+    lost = tuple(
+        LostRange(run.spool_id, run.range.first, run.range.last)
+        for run in ack.lost
+        if run.range.last <= _MOST_SEQUENCE
+    )
+    return Ack(_ranges(ack.durable), rejected, ack.heartbeat_clock_us, lost)
 
 
 def _read_probe_now(message: session_pb2.CollectorMessage) -> ProbeNow:
@@ -238,4 +257,5 @@ def _runs(ranges: Ranges) -> list[results_pb2.Range]:
 
 
 def _ranges(runs: Iterable[results_pb2.Range]) -> Ranges:
-    return Ranges((run.first, run.last) for run in runs if run.first <= run.last)
+    """The ranges that there can be; a collector that says more must not end the agent."""
+    return Ranges((run.first, run.last) for run in runs if run.first <= run.last <= _MOST_SEQUENCE)

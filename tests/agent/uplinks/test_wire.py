@@ -1,14 +1,17 @@
 """Results as columns, and back as a collector reads them."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from faultline.columns import MAX_DETAIL_LENGTH, MAX_TIMINGS, NOT_REACHED, TIMING_NAME, TOTAL
 from faultline.outcomes import Outcome
+from faultline.ranges import Ranges
 from faultline.v1 import results_pb2, session_pb2
 from faultline_agent.probes import PROBES
 from faultline_agent.results import Result
-from faultline_agent.uplinks.wire import batch_bounds, batch_message, encode_batch, read_order
+from faultline_agent.uplinks.uplink import Ack, Assignment, LostRange, UplinkError
+from faultline_agent.uplinks.wire import batch_bounds, batch_message, encode_batch, read_order, read_welcome
 from tests.agent.stage import NOW_US, result
 
 RESULTS = st.builds(
@@ -111,3 +114,27 @@ def test_settings_that_are_no_object_are_kept_for_the_refusal() -> None:
         )
         order = read_order(message)
         assert getattr(order, "targets")[0].settings == {"settings": text}  # noqa: B009 - a union of orders
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, '{"a":' * 100_000, '{"a":' * 500 + "1" + "}" * 500])
+def test_settings_nested_without_end_are_kept_as_text(deep: str) -> None:
+    """For the refusal; a collector that says such a thing must not end the agent."""
+    target = session_pb2.Target(target_id="web", kind="tcp", settings_json=deep, interval_us=10**6)
+    order = read_order(session_pb2.CollectorMessage(assignment=session_pb2.Assignment(targets=[target])))
+    assert isinstance(order, Assignment)
+    assert order.targets[0].settings == {"settings": deep}
+
+
+def test_sequences_that_cannot_be_are_passed_over() -> None:
+    """They would neither go into the spool's file nor leave it a number to go on with."""
+    impossible, possible = results_pb2.Range(first=1, last=2**64 - 1), results_pb2.Range(first=3, last=4)
+    lost = [
+        results_pb2.LostRange(spool_id=name, range=run) for name, run in (("x", impossible), ("y", possible))
+    ]
+    ack = session_pb2.Ack(durable=[impossible, possible], lost=lost)
+    order = read_order(session_pb2.CollectorMessage(ack=ack))
+    assert order == Ack(Ranges([(3, 4)]), lost=(LostRange("y", 3, 4),))
+    welcome = session_pb2.Welcome(highest_sequence=2**63)
+    with pytest.raises(UplinkError, match="sequence 9223372036854775808, which cannot be") as raised:
+        read_welcome(session_pb2.CollectorMessage(welcome=welcome))
+    assert not raised.value.permanent
