@@ -84,10 +84,18 @@ def _check_shape(batch: results_pb2.Batch) -> None:
 
 
 def _merged(dictionaries: Sequence[Sequence[Any]]) -> tuple[tuple[Any, ...], list[list[int]]]:
-    """One dictionary with the words of all, and for each of them the codes of its words in it."""
+    """One dictionary with the words of all, and for each of them the codes of its words in it.
+
+    Agents often have the same targets: a dictionary like the one before it is not looked up again.
+    """
     codes: defaultdict[Any, int] = defaultdict()
     codes.default_factory = codes.__len__
-    places = [list(map(codes.__getitem__, words)) for words in dictionaries]
+    places: list[list[int]] = []
+    last: Sequence[Any] = ()
+    for some in dictionaries:
+        words = some[:]
+        places.append(places[-1] if places and words == last else list(map(codes.__getitem__, words)))
+        last = words
     return tuple(codes), places
 
 
