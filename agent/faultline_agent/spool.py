@@ -339,11 +339,10 @@ class Spool:
     def _last_to_go(self, excess: int) -> int:
         """The last of the oldest batches that must go so that `excess` bytes are free."""
         last_gone = 0
-        for first, size in self._db.execute("SELECT first, bytes FROM batches ORDER BY first"):
-            last_gone = int(first)
+        oldest = self._db.execute("SELECT first, bytes FROM batches ORDER BY first")
+        while excess > 0:
+            last_gone, size = oldest.fetchone()
             excess -= size
-            if excess <= 0:
-                break
         return last_gone
 
     def _note_dropped(self, first: int, last: int, reason: str) -> None:

@@ -12,6 +12,8 @@ from faultline_agent.wreck import last_words
 from tests.agent.stage import NOW_US, SetClocks, open_spool, plain_encode, result
 
 PAGE = 4_096
+EMPTY_LEAF = b"\x0d\0\0\0\0\x10\0\0"
+"""The head of a page of SQLite's that is a leaf of a table and holds no rows."""
 
 
 def fill(spool: Spool, batches: int, size: int = 50) -> None:
@@ -101,6 +103,13 @@ def test_a_removed_spool_is_lost_too(tmp_path: Path) -> None:
     assert again.replaced == ""
 
 
+def test_a_spool_that_gave_nothing_out_is_no_loss(tmp_path: Path) -> None:
+    """There is nothing that the collector could miss."""
+    open_spool(tmp_path).close()
+    (tmp_path / "spool.db").unlink()
+    assert open_spool(tmp_path).lost() == ()
+
+
 def test_the_mark_of_another_agent_says_nothing(tmp_path: Path) -> None:
     """What was lost under one id is not told under the next."""
     spool_id = wreck(tmp_path, lambda whole: whole)
@@ -163,6 +172,23 @@ async def test_damage_while_running_is_final(tmp_path: Path) -> None:
     await outbox.close()
     again = open_spool(tmp_path)
     assert again.lost() == (LostRange(spool.spool_id, 1, 80_000),)
+
+
+async def test_a_batch_that_only_the_index_knows_is_damage(tmp_path: Path) -> None:
+    """Its results are lost though nothing looks damaged: a page of the table was zeroed under the agent."""
+    spool = open_spool(tmp_path)
+    fill(spool, 2)
+    spool.close()
+    spool = open_spool(tmp_path)
+    (page,) = spool._db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'batches'").fetchone()
+    with (tmp_path / "spool.db").open("r+b") as file:
+        file.seek((page - 1) * PAGE)
+        file.write(EMPTY_LEAF)
+    spool._db.execute("PRAGMA shrink_memory")
+    outbox = Outbox(spool, plain_encode, SetClocks())
+    with pytest.raises(SpoolDamaged, match=r"spool .* is damaged \(batch 51 is in its index only\)"):
+        await outbox.newest(NOW_US, frozenset())
+    await outbox.close()
 
 
 async def test_damage_right_after_opening_is_said_in_a_sentence(tmp_path: Path) -> None:
