@@ -25,7 +25,8 @@ PER_SERVICE, PER_PROVIDER = 5, 100
 WARM, WATCHED_S = 2.2, 120
 """Intervals before anything is watched, and seconds that are."""
 NOISE = 0.001
-"""Share of probes that fail by themselves."""
+"""Share of probes that fail by themselves, of all layers."""
+LAYERS = (*(Outcome.TIMEOUT,) * 5, *(Outcome.CONNECT,) * 2, Outcome.DNS, Outcome.TLS, Outcome.HTTP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +116,18 @@ class Feed:
         took = (20_000 + (target * 131 + agent) % 100 * 1000 + self._rng.integers(0, 900, index.size)).astype(
             np.int32
         )
-        bad = self._rng.random(index.size) < NOISE
-        if failing:
-            bad |= (target // PER_SERVICE % 20 == 3) & (target // PER_SERVICE // 20 < shape.faults)
         n = index.size
+        outcome = np.full(n, Outcome.OK, np.uint8)
+        noise = self._rng.random(n) < NOISE
+        outcome[noise] = self._rng.choice(LAYERS, noise.sum())
+        if failing:
+            service = target // PER_SERVICE
+            outcome[(service % 20 == 3) & (service // 20 < shape.faults)] = Outcome.HTTP
         return ResultBatch(
             sources=self._sources, source=agent, target_ids=self._targets, target=target,
             sequence=(index // shape.agents + 1).astype(np.uint64),
             started_us=received - took - 50_000, offset_us=np.zeros(n, np.int64), received_us=received,
-            attempt=np.zeros(n, np.uint8), outcome=np.where(bad, Outcome.HTTP, Outcome.OK).astype(np.uint8),
+            attempt=np.zeros(n, np.uint8), outcome=outcome,
             status=np.zeros(n, np.uint16), family=np.full(n, 4, np.uint8), flags=np.zeros(n, np.uint8),
             timings_us={"total": took},
         )  # fmt: skip

@@ -58,13 +58,11 @@ class Baselines:
             return
         free = self.frozen_until_us[evicted.cell] < now_us
         cell = evicted.cell[free]
-        if self._slow:
-            self.ok[cell] += evicted.ok[free] - evicted.slow[free]
-            self.failed[cell] += evicted.slow[free]
-            return
-        self.ok[cell] += evicted.ok[free]
-        self.failed[cell] += evicted.failed[free]
-        if free.all():
+        bad = (evicted.slow if self._slow else evicted.failed)[free]
+        self.ok[cell] += evicted.ok[free] - bad if self._slow else evicted.ok[free]
+        some = np.flatnonzero(bad)
+        self.failed[cell[some]] += bad[some]
+        if not self._slow and free.all():
             self._layers += np.bincount(evicted.outcomes, minlength=8)
 
     def refresh(self) -> None:

@@ -112,28 +112,31 @@ class Cells:
         ahead = ahead[self._mark[cell[ahead]] == ahead]
         moved, old = cell[ahead], before[ahead]
         new = self.head[moved]
-        single = new - old == 1
-        codes = np.zeros((moved.size, ROUNDS), np.uint8)
-        at = new % ROUNDS
-        index = np.flatnonzero(single)
-        codes[index, 0] = self.rounds[moved[index], at[index]]
-        self.rounds[moved[index], at[index]] = 0
-        if index.size < moved.size:
-            rest = np.flatnonzero(~single)
-            back = (new[rest, None] - np.arange(ROUNDS)[None, :]) % ROUNDS
-            gone = np.arange(ROUNDS)[None, :] < (new - old)[rest, None]
-            held = self.rounds[moved[rest, None], back]
-            codes[rest] = np.where(gone, held, 0)
-            self.rounds[moved[rest, None], back] = np.where(gone, 0, held)
-        news = np.where(codes & (LATE | AWAITED), 0, codes & OUTCOME)
-        failed = news > Outcome.OK
-        return Evicted(
-            cell=moved,
-            ok=(news == Outcome.OK).sum(axis=1),
-            slow=((codes & SLOW != 0) & (news == Outcome.OK)).sum(axis=1),
-            failed=failed.sum(axis=1),
-            outcomes=news[failed].astype(np.uint8),
-        )
+        step = new - old == 1
+        evicted = _evicted(moved[step], self._next(moved[step], new[step])[:, None])
+        if step.all():
+            return evicted
+        far = ~step
+        more = _evicted(moved[far], self._skip(moved[far], old[far], new[far]))
+        return Evicted(*(np.concatenate((getattr(evicted, n), getattr(more, n))) for n in _EVICTED))
+
+    def _next(self, cell: Index, slot: Int64) -> Int8:
+        """Makes room for the next round of each; gives what was there."""
+        flat = self.rounds.reshape(-1)
+        at = cell * ROUNDS + slot % ROUNDS
+        codes: Int8 = flat[at]
+        flat[at] = 0
+        return codes
+
+    def _skip(self, cell: Index, old: Int64, new: Int64) -> Int8:
+        """Makes room for several rounds of each; gives what was there, [cells, ROUNDS]."""
+        row = cell[:, None]
+        back = (new[:, None] - np.arange(ROUNDS)) % ROUNDS
+        gone = np.arange(ROUNDS) < (new - old)[:, None]
+        held = self.rounds[row, back]
+        self.rounds[row, back] = np.where(gone, 0, held)
+        codes: Int8 = np.where(gone, held, 0).astype(np.uint8)
+        return codes
 
     def _write(self, at: Int64, code: Int8, attempt: Int8) -> None:
         flat = self.rounds.reshape(-1)
@@ -185,6 +188,22 @@ class Cells:
         mine, theirs = mine[same], theirs[same]
         for name in ("rounds", "head", "phase_us", "floor_us"):
             getattr(self, name)[mine] = getattr(old, name)[theirs]
+
+
+_EVICTED = ("cell", "ok", "slow", "failed", "outcomes")
+
+
+def _evicted(cell: Index, codes: Int8) -> Evicted:
+    """Counts the rounds [cells, n] that left."""
+    news = np.where(codes & (LATE | AWAITED), 0, codes & OUTCOME)
+    well, failed = news == Outcome.OK, news > Outcome.OK
+    return Evicted(
+        cell=cell,
+        ok=well.sum(axis=1),
+        slow=((codes & SLOW != 0) & well).sum(axis=1),
+        failed=failed.sum(axis=1),
+        outcomes=news[failed].astype(np.uint8),
+    )
 
 
 def common_cells(rows: Index, columns: Index, old_targets: int) -> tuple[Index, Index]:

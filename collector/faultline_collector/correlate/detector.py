@@ -176,7 +176,7 @@ class Detector:
         if epoch != self._epoch:
             self._epoch = epoch
             self._clocks.settle()
-            self._paces.settle(self._failing.base.frozen_until_us, now_us)
+            self._paces.turn(self._failing.base.frozen_until_us, now_us)
             for sense in self._senses:
                 sense.base.refresh()
             self._waiting.turn(epoch * self.epoch_us)

@@ -38,10 +38,14 @@ MOST_CAUSES = 8
 
 @dataclass(slots=True)
 class Moment:
-    """What an explanation stands on besides the cells: the time, the failures, and what must not speak."""
+    """What an explanation stands on besides the cells: the time, the failures, and what must not speak.
+
+    `near` are the failures of the agents that have news.
+    """
 
     now_us: int
     recent: Recent
+    near: Recent
     masked: Mask
     known: Mapping[Key, int]
     bursts: Floats
@@ -69,6 +73,7 @@ class Explainer:
         self._settings = settings
         self._cells = cells
         self._base = base
+        self._groups = groups
         self._screen = Screen(layout, groups, settings)
         self._every_agent = np.arange(layout.shape[0])
         self._every_target = np.arange(layout.shape[1])
@@ -89,7 +94,8 @@ class Explainer:
         are looked at.
         """
         bursts = np.zeros(self._layout.shape[0])
-        moment = Moment(now_us, recent, masked.copy(), known or {}, bursts, news)
+        near = recent if news is None else self._near(recent, news)
+        moment = Moment(now_us, recent, near, masked.copy(), known or {}, bursts, news)
         chosen: list[Cause] = []
         lost: list[Cause] = []
         while len(chosen) < MOST_CAUSES:
@@ -101,6 +107,14 @@ class Explainer:
             lost.extend(c for c in ranked if c.key != best.key)
             self._explained(moment, best)
         return Explanation(chosen, lost, moment.worth)
+
+    def _near(self, recent: Recent, news: Index) -> Recent:
+        touched = np.zeros(self._groups.size, bool)
+        touched[news] = True
+        agent = recent.cell // self._layout.shape[1]
+        concerned = np.zeros(self._layout.shape[0], bool)
+        concerned[agent[touched[self._groups.of(recent.cell)].any(axis=0)]] = True
+        return recent.select(concerned[agent])
 
     def _best(self, ranked: list[Cause], moment: Moment) -> Cause:
         """The first, unless another kind of cause explains nearly as much and leaves less unexplained."""
@@ -129,10 +143,10 @@ class Explainer:
         """The causes worth opening, best first; families that cannot beat the best are not weighed."""
         layout, settings = self._layout, self._settings
         moment.bursts[:] = bursts(
-            layout, self._base, moment.recent, moment.now_us, moment.masked, self._windows_us, settings.costs
+            layout, self._base, moment.near, moment.now_us, moment.masked, self._windows_us, settings.costs
         )
         look = self._screen.look(
-            moment.recent, self._base, moment.now_us, moment.masked, moment.bursts, moment.news
+            moment.near, self._base, moment.now_us, moment.masked, moment.bursts, moment.news
         )
         moment.worth = look.worth
         bounds = [(bound - self._cost(family), family) for bound, family in look.families]

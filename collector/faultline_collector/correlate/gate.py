@@ -7,6 +7,7 @@ happened to it.
 
 import numpy as np
 
+from faultline_collector.correlate.arrivals import SECOND_US
 from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, RATES
 from faultline_collector.correlate.groups import Groups
 from faultline_collector.correlate.layout import Floats, Index
@@ -14,6 +15,10 @@ from faultline_collector.results import Mask
 
 DRIFT = 0.8
 """Share of what was planned that is believed to have gone well; less than all, for agents that are away."""
+
+SPARED = 30.0
+"""What may have gone well within one second before it counts against that second's failures, nats: in a group
+that probes thousands of times a second a few fail in every one."""
 
 
 class Gate:
@@ -24,7 +29,9 @@ class Gate:
         self._level = np.zeros((groups.size, RATES.size))
         self._at_us = np.zeros(groups.size)
         self._bar = groups.spread(bars)
+        self._bar[groups.nobody] = np.inf
         self._drift = DRIFT * groups.rate[:, None] * -LOG_OK
+        self._aside = np.maximum(self._drift * SECOND_US - SPARED, 0.0)
 
     def add(self, cell: Index, nats: Floats, now_us: int) -> Index:
         """Adds failures; gives the groups that may now be worth a look."""
@@ -37,7 +44,7 @@ class Gate:
             self._level[touched] += nats + LOG_FAIL
         else:
             np.add.at(self._level, groups, nats[None, :, None] + LOG_FAIL)
-        high: Mask = self._level[touched].max(axis=1) >= self._bar[touched]
+        high: Mask = (self._level[touched] - self._aside[touched]).max(axis=1) >= self._bar[touched]
         return touched[high]
 
     def settle(self, groups: Index, worth: Floats, now_us: int) -> None:

@@ -31,6 +31,7 @@ class Groups:
             kind: slice(int(a), int(b)) for kind, a, b in zip(KINDS, ends[:-1], ends[1:], strict=True)
         }
         self._first = np.array([self._part[kind].start for kind in KINDS])[:, None]
+        self.nobody = np.array([self._part[kind].start for kind in ("provider", "bundle", "release")])
         spot = layout.network * regions + layout.region
         none = np.zeros(layout.shape[0], np.intp)
         agents = np.arange(layout.shape[0])

@@ -7,7 +7,7 @@ within minutes, and a tail of outliers moves nothing.
 import numpy as np
 import numpy.typing as npt
 
-from faultline_collector.correlate.layout import Floats, Index
+from faultline_collector.correlate.layout import Index
 from faultline_collector.results import Int64, Mask
 
 STEP, FIRST_STEP = 0.03, 0.2
@@ -19,8 +19,9 @@ SLOW_LOG, SLOW_SPREADS = 0.35, 5.0
 
 
 class Paces:
-    """Median and mean deviation of log time per flat cell; what is noted counts from the next `settle` on.
+    """Median and mean deviation of log time per flat cell; what is noted counts from the next epoch on.
 
+    A cell learns what it noted when it is next read, so that no moment has to go through all of them.
     `least_us`: how much longer than usual, microseconds, is the least that is slow.
     """
 
@@ -29,33 +30,38 @@ class Paces:
         self._median = np.zeros(cells, np.float32)
         self._spread = np.full(cells, 0.1, np.float32)
         self._rounds = np.zeros(cells, np.uint8)
-        self._cell: list[Index] = []
-        self._log: list[Floats] = []
+        self._log = np.zeros(cells, np.float32)
+        self._noted = np.zeros(cells, np.int32)
+        self._epoch = 1
+        self._frozen: Mask = np.zeros(cells, bool)
 
     def slow(self, cell: Index, took_us: npt.NDArray[np.int32], well: Mask) -> Mask:
         """Which of these went well but slowly; what went well is noted."""
         out = np.zeros(cell.size, bool)
         at = np.flatnonzero(well & (took_us > 0))
         cell, took = cell[at], took_us[at]
+        self._learn(cell)
         log = np.log(took)
         usual = self._median[cell]
         over = log - usual > np.maximum(SLOW_LOG, SLOW_SPREADS * self._spread[cell])
         out[at[over]] = (took[over] - np.exp(usual[over]) > self._least_us) & (
             self._rounds[cell[over]] >= LEARNING
         )
-        self._cell.append(cell)
-        self._log.append(log)
+        self._log[cell] = log
+        self._noted[cell] = self._epoch
         return out
 
-    def settle(self, frozen_until_us: Int64, now_us: int) -> None:
-        """Learns what was noted, except of cells that are frozen."""
-        if not self._cell:
-            return
-        cell, log = np.concatenate(self._cell), np.concatenate(self._log)
-        self._cell.clear()
-        self._log.clear()
-        free = frozen_until_us[cell] < now_us
-        cell, log = cell[free], log[free]
+    def turn(self, frozen_until_us: Int64, now_us: int) -> None:
+        """Begins an epoch: what was noted before counts, except of cells that are frozen now."""
+        self._epoch += 1
+        self._frozen = frozen_until_us >= now_us
+
+    def _learn(self, cell: Index) -> None:
+        """Learns what these cells noted in earlier epochs, once."""
+        noted = self._noted[cell]
+        cell = cell[(noted > 0) & (noted < self._epoch) & ~self._frozen[cell]]
+        self._noted[cell] = 0
+        log = self._log[cell]
         new = self._rounds[cell] == 0
         self._median[cell[new]] = log[new]
         off = log - self._median[cell]
@@ -66,5 +72,6 @@ class Paces:
 
     def take_over(self, old: "Paces", mine: Index, theirs: Index) -> None:
         """Takes over what was learned of common cells."""
-        for name in ("_median", "_spread", "_rounds"):
+        self._epoch = old._epoch
+        for name in ("_median", "_spread", "_rounds", "_log", "_noted"):
             getattr(self, name)[mine] = getattr(old, name)[theirs]

@@ -6,6 +6,8 @@ import numpy.typing as npt
 from faultline_collector.correlate.layout import Index
 from faultline_collector.results import Int8, Int64, Mask
 
+_COLUMNS = ("cell", "started_us", "until_us", "outcome", "slot")
+
 
 class Recent:
     """Failed rounds not older than eight of their intervals, in order of arrival."""
@@ -50,13 +52,19 @@ class Recent:
 
     def keep(self, which: Mask | npt.NDArray[np.intp]) -> None:
         """Keeps some and forgets the rest."""
-        self.cell, self.started_us = self.cell[which], self.started_us[which]
-        self.until_us, self.outcome = self.until_us[which], self.outcome[which]
-        self.slot = self.slot[which]
+        for name in _COLUMNS:
+            setattr(self, name, getattr(self, name)[which])
+
+    def select(self, which: Mask) -> "Recent":
+        """Some of them, as they are now."""
+        some = Recent()
+        for name in _COLUMNS:
+            setattr(some, name, getattr(self, name)[which])
+        return some
 
     def take_over(self, old: "Recent", place: Index) -> None:
         """Takes over what is remembered; `place` says where each cell of `old` is now, -1 for nowhere."""
-        for name in ("started_us", "until_us", "outcome", "slot"):
+        for name in _COLUMNS:
             setattr(self, name, getattr(old, name))
         self.cell = place[old.cell]
         self.keep(self.cell >= 0)
