@@ -14,5 +14,5 @@ def test_slow_is_what_takes_so_much_longer_than_usual(least_us: float, slow: boo
     paces, cell, well = Paces(1, least_us), np.zeros(1, np.intp), np.ones(1, bool)
     for _ in range(LEARNING):
         assert not paces.slow(cell, np.array([USUAL_US], np.int32), well).any()
-        paces.settle(np.zeros(1, np.int64), 1)
+        paces.turn(np.zeros(1, np.int64), 1)
     assert paces.slow(cell, np.array([LATER_US], np.int32), well).tolist() == [slow]
