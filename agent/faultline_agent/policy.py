@@ -39,7 +39,7 @@ class Policy:
             return ""
         if self.only_networks:
             return f"this agent's policy does not allow {address}"
-        if parsed.is_global and not parsed.is_multicast:
+        if _is_public(parsed):
             return ""
         return f"{address} is not a public address, and this agent's policy does not allow it"
 
@@ -90,6 +90,18 @@ def _is_address(text: str) -> bool:
 
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_UNICAST = IPv6Network("2000::/3")
+"""All that is given out of IPv6 (RFC 4291, 2.4): what lies beyond is a site's own, or IPv4 in disguise."""
+
+_OF_PROVIDERS = (IPv4Network("192.0.0.0/24"), IPv4Network("168.63.129.16/32"))
+"""Where Oracle's and Azure's machines are told about themselves; no address says so."""
+
+
+def _is_public(address: Address) -> bool:
+    if any(address in network for network in _OF_PROVIDERS):
+        return False
+    given_out = address.version == 4 or address in _UNICAST
+    return given_out and address.is_global and not address.is_multicast
 
 
 def _plain(address: Address) -> Address:
