@@ -181,6 +181,7 @@ class HttpProbe(Probe):
     def _wants(self) -> Wants:
         return Wants(
             headers=bool(self.header_matches),
+            body=bool(self.body_contains or self.body_lacks or self.body_matches),
             certificate=self.certificate_days > 0,
             verify=self.verify,
             ca_file=self.ca_file,

@@ -6,12 +6,17 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import pytest
+
 from faultline.outcomes import Outcome
 from faultline_agent.probes.http import HttpProbe
 from faultline_agent.probes.probe import Finding
 from faultline_agent.probes.tools import ProbeTools
+from faultline_agent.probes.tools.exchange import MOST_BODY_BYTES, Exchange, Wants
+from faultline_agent.probes.tools.request import Request
+from faultline_agent.probes.tools.stopwatch import Stopwatch
 from tests.agent.probes.conftest import PATIENT_S
-from tests.agent.probes.servers import listening, say_nothing
+from tests.agent.probes.servers import Reply, Website, listening, say_nothing
 
 
 @contextmanager
@@ -60,3 +65,15 @@ async def test_head_of_an_answer_that_does_not_end_is_http(tools: ProbeTools) ->
         finding = await find(tools, "127.0.0.1", port)
     assert finding.outcome is Outcome.HTTP
     assert finding.detail == f"127.0.0.1:{port}: the head of the answer is too long"
+
+
+@pytest.mark.parametrize("length", [5, MOST_BODY_BYTES + 5], ids=["short", "beyond the bound"])
+async def test_body_that_nobody_looks_at_is_read_and_not_kept(tools: ProbeTools, length: int) -> None:
+    """A thousand answers may be on their way at once."""
+    async with listening(Website({"/": Reply(body=b"x" * length)})) as port:
+        request = Request("GET", f"http://127.0.0.1:{port}/", {}, "")
+        for wanted in (True, False):
+            wants = Wants(False, wanted, certificate=False, verify=True, ca_file=None, family="any")
+            answer = await Exchange(tools, request, wants, "127.0.0.1").run(Stopwatch(PATIENT_S))
+            assert answer.body_bytes == min(length, MOST_BODY_BYTES)
+            assert len(answer.body) == answer.body_bytes * wanted

@@ -27,6 +27,7 @@ class Wants:
     """What of an answer is worth reading, and how TLS is done."""
 
     headers: bool
+    body: bool
     certificate: bool
     verify: bool
     ca_file: str | None
@@ -40,12 +41,13 @@ class Wants:
 
 @dataclass(slots=True)
 class Answer:
-    """What came back."""
+    """What came back; `body` and `headers` where they are wanted."""
 
     status: int = 0
     redirect: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
+    body_bytes: int = 0
     certificate: dict[str, str] = field(default_factory=dict)
 
 
@@ -148,13 +150,13 @@ class Exchange:
             handle.setopt(pycurl.OPT_CERTINFO, 1)
 
     def _take(self, data: bytes) -> int | None:
-        body, most = self.answer.body, MOST_BODY_BYTES
-        if len(body) + len(data) <= most:
-            body += data
-            return None
-        body += data[: most - len(body)]
-        self._full = True
-        return 0
+        answer, room = self.answer, MOST_BODY_BYTES - self.answer.body_bytes
+        taken = data if len(data) <= room else data[:room]
+        answer.body_bytes += len(taken)
+        if self._wants.body:  # a thousand answers at once are more than an agent has room for
+            answer.body += taken
+        self._full = taken is not data
+        return 0 if self._full else None
 
     def _take_header(self, line: bytes) -> None:
         name, colon, value = line.decode("latin-1").partition(":")
@@ -203,7 +205,7 @@ class Exchange:
             story.tell("secured", by=self._secured_by, **certificate)
         if answer.status:
             story.tell(
-                "answered", status=answer.status, headers=dict(answer.headers), body_bytes=len(answer.body)
+                "answered", status=answer.status, headers=dict(answer.headers), body_bytes=answer.body_bytes
             )
 
     def _time(self, handle: pycurl.Curl, watch: Stopwatch) -> None:
