@@ -99,19 +99,21 @@ class Courier:
         for door in old.values():
             if door not in self._doors.values():
                 await door.notifier.close()
+            if door.settings.id not in self._doors:
+                self._waits(door.settings.id, 0, 0.0)
         self._seen = settings
         self._swept_us = 0
 
     async def _look_after(self, settings: NotifySettings) -> None:
         now_us = self._now_us()
+        if now_us >= self._swept_us + _SWEEP_S * 1e6:
+            await asyncio.to_thread(self._outbox.sweep, settings, now_us)
+            self._swept_us = now_us
         if not self._doors:
             return
         released = await asyncio.to_thread(self._outbox.release, settings, now_us)
         if released:
             _log.info("muted notices released", notices=released)
-        if now_us >= self._swept_us + _SWEEP_S * 1e6:
-            await asyncio.to_thread(self._outbox.sweep, settings, now_us)
-            self._swept_us = now_us
         waiting = await asyncio.to_thread(self._outbox.waiting)
         for receiver in self._doors:
             many, oldest_us = waiting.get(receiver, (0, now_us))
@@ -130,7 +132,7 @@ class Courier:
     async def _deliver(self, door: Door, delivery: Delivery) -> None:
         try:
             found = await self._try(door, delivery)
-            if delivery.fate is Fate.WAITING and found.fate is not Fate.SENT:
+            if found.said and (delivery.fate is Fate.WAITING or found.said != delivery.said):
                 _log.warning(
                     "notice not delivered",
                     receiver=delivery.receiver,

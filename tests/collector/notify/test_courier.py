@@ -4,13 +4,14 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from faultline_collector.notify.courier import Courier
 from faultline_collector.notify.fate import Fate
 from faultline_collector.notify.notifiers import open_notifier
 from tests.collector.notify.posts import Post, now_us, until
 from tests.collector.notify.receivers import BUSY, HANG, NEVER, REFUSE, RESET, TAKE, receiving
-from tests.collector.notify.worlds import SECOND_US, life
+from tests.collector.notify.worlds import SECOND_US, life, settings
 
 
 @pytest.mark.parametrize("trouble", [REFUSE, RESET, BUSY])
@@ -110,6 +111,32 @@ async def test_other_settings_are_taken_over_while_it_works(post: Post) -> None:
             post.tell(new)
             await until(lambda: post.fates() == ["sent"])
     assert len(new.taken()) == 1
+
+
+async def test_what_waits_for_a_receiver_that_is_no_more_has_failed(post: Post) -> None:
+    """Also where it was the last one; nothing waits for it any longer."""
+    with receiving(REFUSE) as receiver:
+        post.tell(receiver)
+        post.keep(life()[1])
+        async with post.courier():
+            await until(lambda: post.waits == {"r0": 1} and bool(receiver.requests))
+            post.tell()
+            await until(lambda: post.fates() == ["failed"])
+    assert post.outbox.deliveries()[0].said == "there is no such receiver any more"
+    assert post.waits == {"r0": 0}
+
+
+async def test_a_repeat_that_fails_is_logged_when_its_reason_changes(post: Post) -> None:
+    """An alert that nobody repeats would end by itself while its outage goes on."""
+    with receiving(TAKE, REFUSE) as receiver, capture_logs() as logs:
+        post.settings = settings(
+            receivers=[{"id": "am", "kind": "alertmanager", "url": receiver.url, "repeat": "1s"}]
+        )
+        post.keep(life()[1])
+        async with post.courier():
+            await until(lambda: post.outbox.deliveries()[0].tries == 2)
+    failed = [(log["receiver"], log["error"]) for log in logs if log["event"] == "notice not delivered"]
+    assert (post.fates(), failed) == (["sent"], [("am", "answered 500: I refuse")])
 
 
 async def test_a_bug_in_a_notifier_is_a_failed_try(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
