@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 
+from pydantic_core import to_json
+
 from faultline_collector.inquiry.orders import Evidence, Explain, Proof
 
 MOST_PENDING = 500
@@ -61,6 +63,7 @@ class Pending:
             raise BadEvidence("oversize")
         try:
             data = json.loads(evidence.text)
+            to_json(data)  # what nobody could be told, lone surrogates say, is not kept either
         except (ValueError, RecursionError):
             data = None
         if not isinstance(data, dict):

@@ -50,8 +50,21 @@ def test_proof_that_was_asked_for_is_taken_once(pending: Pending) -> None:
         ("east", evidence(text="[1]"), "unreadable"),
         ("east", evidence(text="{"), "unreadable"),
         ("east", evidence(text="[" * 8_000), "unreadable"),
+        ("east", evidence(text='{"a":' + "[" * 300 + "]" * 300 + "}"), "unreadable"),
+        ("east", evidence(text='{"a": "\\ud800"}'), "unreadable"),
     ],
-    ids=["other-agent", "other-request", "other-kind", "other-target", "long", "list", "cut-off", "deep"],
+    ids=[
+        "other-agent",
+        "other-request",
+        "other-kind",
+        "other-target",
+        "long",
+        "list",
+        "cut-off",
+        "too-deep",
+        "deep",
+        "surrogate",
+    ],
 )
 def test_what_was_not_asked_for_is_refused(
     pending: Pending, agent_id: str, given: Evidence, reason: str
