@@ -6,6 +6,7 @@ nothing, and a cell that was written before a crash is not counted twice.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from faultline_collector.stores.influxdb.reading import (
 )
 from faultline_collector.stores.influxdb.roles import Role
 from faultline_collector.stores.places import Place, PlacedResults
-from faultline_collector.stores.rollups import FIVE_MINUTES_US, HOUR_US, Cells
+from faultline_collector.stores.rollups import FIVE_MINUTES_US, HOUR_US, Cells, code_of
 from faultline_collector.stores.summary import OUTCOMES, Span
 
 MEASUREMENTS = {FIVE_MINUTES_US: "rollup_5m", HOUR_US: "rollup_1h"}
@@ -36,6 +37,7 @@ CELL = "cell"
 
 _TAGS = ("target", "service", "component", "provider", "region", "network", "family")
 _SEPARATOR = "\x1f"
+_KNOWN_BEGINS = 2**17
 _NUMBERS = 2 + OUTCOMES  # saturated, minutes, outcomes
 
 
@@ -72,22 +74,21 @@ def without_roles(cells: Cells) -> Cells:
 
 
 def cell_lines(cells: Cells, mark: Mark) -> bytes:
-    """A line for each cell, with targets that carry roles."""
-    ends = np.searchsorted(cells.bin_cell, np.arange(len(cells) + 1)).tolist()
-    bins = list(zip(cells.bin_timing.tolist(), cells.bin.tolist(), cells.bin_count.tolist(), strict=True))
-    begins = _Begins(cells)
+    """A line for each cell, with targets that carry roles; bins stand in order, as `merged` leaves them."""
+    histograms = _histograms(cells)
+    names, places = cells.target_ids, cells.places
     keys = zip(cells.target.tolist(), cells.place.tolist(), cells.family.tolist(), strict=True)
     counts = zip(cells.outcomes.tolist(), cells.saturated.tolist(), cells.minutes.tolist(), strict=True)
     lines = []
-    for row, (key, (outcomes, saturated, minutes), start_us) in enumerate(
-        zip(keys, counts, cells.start_us.tolist(), strict=True)
+    for own, (target, place, family), (outcomes, saturated, minutes), start_us in zip(
+        histograms, keys, counts, cells.start_us.tolist(), strict=True
     ):
         fields = [f"{o.word}={n}i" for o, n in zip(Outcome, outcomes, strict=True) if n]
         fields += [f"saturated={saturated}i"] if saturated else []
         numbers = " ".join(map(str, (saturated, minutes, *outcomes)))
         fields += [f"known_minutes={minutes.bit_count()}i", f'{CELL}="{mark.epoch} {mark.through};{numbers}"']
-        fields += _histograms(cells.timings, bins[ends[row] : ends[row + 1]])
-        lines.append(b"%s %s %d\n" % (begins[key], ",".join(fields).encode(), start_us * 1000))
+        begin = _begin(cells.width_us, names[target], places[place], family)
+        lines.append(b"%s %s %d\n" % (begin, ",".join(fields + own).encode(), start_us * 1000))
     return b"".join(lines)
 
 
@@ -110,26 +111,32 @@ def written_cells(rows: Iterable[list[str]], width_us: int) -> Iterator[Written]
         yield _written(width_us, columns, Runs(columns["table"]))
 
 
-class _Begins(dict[tuple[int, int, int], bytes]):
-    """The begin of a line for each target, place and family, made when it is first needed."""
-
-    def __init__(self, cells: Cells) -> None:
-        self._cells = cells
-        self._measurement = MEASUREMENTS[cells.width_us]
-
-    def __missing__(self, key: tuple[int, int, int]) -> bytes:
-        target, *role = self._cells.target_ids[key[0]].split(_SEPARATOR)
-        place = self._cells.places[key[1]]
-        words = (target, *role, place.region, str(place.asn or ""), str(key[2] or ""))
-        self[key] = tagged(self._measurement, dict(zip(_TAGS, words, strict=True)))
-        return self[key]
+@lru_cache(_KNOWN_BEGINS)
+def _begin(width_us: int, name: str, place: Place, family: int) -> bytes:
+    """The begin of a line; most are those of a step before."""
+    target, *role = name.split(_SEPARATOR)
+    words = (target, *role, place.region, str(place.asn or ""), str(family or ""))
+    return tagged(MEASUREMENTS[width_us], dict(zip(_TAGS, words, strict=True)))
 
 
-def _histograms(timings: Sequence[str], bins: Sequence[tuple[int, int, int]]) -> list[str]:
-    texts: dict[int, list[str]] = {}
-    for timing, number, count in bins:
-        texts.setdefault(timing, []).append(f"{number}:{count}")
-    return [f'{HISTOGRAM}{timings[timing]}="{" ".join(words)}"' for timing, words in texts.items()]
+def _histograms(cells: Cells) -> list[list[str]]:
+    """For each cell its fields with histograms; the same bin with the same count is put into words once."""
+    fields: list[list[str]] = [[] for _ in range(len(cells))]
+    number = len(cells.bin)
+    if not number:
+        return fields
+    _, first, code = np.unique(code_of((cells.bin, cells.bin_count)), return_index=True, return_inverse=True)
+    pairs = zip(cells.bin[first].tolist(), cells.bin_count[first].tolist(), strict=True)
+    told = np.array([f"{at}:{count}" for at, count in pairs], np.object_)[code].tolist()
+    new = np.diff(cells.bin_cell, prepend=-1) | np.diff(cells.bin_timing, prepend=-1)
+    begins = np.flatnonzero(new)
+    names = [f"{HISTOGRAM}{name}" for name in cells.timings]
+    owners = zip(cells.bin_cell[begins].tolist(), cells.bin_timing[begins].tolist(), strict=True)
+    for (cell, timing), begin, end in zip(
+        owners, begins.tolist(), [*begins[1:].tolist(), number], strict=True
+    ):
+        fields[cell].append(f'{names[timing]}="{" ".join(told[begin:end])}"')
+    return fields
 
 
 def _written(width_us: int, columns: dict[str, tuple[str, ...]], runs: Runs) -> Written:
