@@ -163,9 +163,9 @@ class HttpProbe(Probe):
             try:
                 return await Exchange(tools, request, self._wants, address).run(watch)
             except ProbeFailed as failed:
-                if failed.outcome is not Outcome.CONNECT:
+                if failed.outcome not in (Outcome.CONNECT, Outcome.INCONCLUSIVE):
                     raise
-                failure = failed
+                failure = sockets.telling(failure, failed)
         raise failure or ProbeFailed(Outcome.DNS, f"{host} has no address")
 
     async def _addresses(self, tools: Tools, watch: Stopwatch, host: str) -> tuple[str, ...]:

@@ -76,7 +76,8 @@ class TcpProbe(Probe):
                 with watch.timing("connect"):
                     connection = await _open(endpoint)
             except OSError as error:
-                failure = sockets.failed(error.errno or 0, f"connecting to {endpoint}")
+                failed = sockets.failed(error.errno or 0, f"connecting to {endpoint}")
+                failure = sockets.telling(failure, failed)
                 continue
             if tools.story:
                 tools.story.tell("connected", to=str(endpoint))

@@ -5,8 +5,9 @@ import pytest
 
 from faultline.outcomes import Outcome
 from faultline_agent.probes import PROBES
-from faultline_agent.probes.probe import Finding
+from faultline_agent.probes.probe import Finding, ProbeFailed
 from faultline_agent.probes.tools import ProbeTools, open_tools
+from faultline_agent.probes.tools.sockets import telling
 from tests.agent.probes.certificates import Authority
 from tests.agent.probes.conftest import PATIENT_S, TOO_LONG
 from tests.agent.probes.servers import NameServer, Reply, Website, free_port, listening
@@ -61,6 +62,34 @@ async def test_all_addresses_refusing_is_connect(
     names.records[HOST, "A"] = ["127.0.0.4", "127.0.0.3"]
     finding = await find(resolving_tools, kind, free_port())
     assert finding.outcome is Outcome.CONNECT
+
+
+NO_WAY = "fe80::1"
+"""An address that no system goes to without being told by which interface."""
+
+
+async def test_address_that_the_agent_has_no_way_to_hides_no_refusal(
+    resolving_tools: ProbeTools, names: NameServer
+) -> None:
+    """An agent without IPv6 still sees that a target of both families is down."""
+    names.records[HOST, "A"], names.records[HOST, "AAAA"] = ["127.0.0.4"], [NO_WAY]
+    finding = await find(resolving_tools, "tcp", free_port())
+    assert finding.outcome is Outcome.CONNECT
+    assert "refused" in finding.detail
+    names.records[HOST, "A"] = []
+    finding = await find(resolving_tools, "tcp", free_port())
+    assert finding.outcome is Outcome.INCONCLUSIVE
+
+
+def test_of_two_failures_the_one_that_speaks_is_told() -> None:
+    """In whichever order; of two that speak the later, of two that do not the earlier."""
+    refused, reset = ProbeFailed(Outcome.CONNECT, "refused"), ProbeFailed(Outcome.CONNECT, "reset")
+    no_way, no_file = (ProbeFailed(Outcome.INCONCLUSIVE, said) for said in ("no way", "no file"))
+    assert telling(None, no_way) is no_way
+    assert telling(refused, no_way) is refused
+    assert telling(no_way, refused) is refused
+    assert telling(refused, reset) is reset
+    assert telling(no_way, no_file) is no_way
 
 
 @both

@@ -37,6 +37,11 @@ def failed(number: int, subject: str) -> ProbeFailed:
     return ProbeFailed(outcome, f"{subject}: {said}")
 
 
+def telling(before: ProbeFailed | None, now: ProbeFailed) -> ProbeFailed:
+    """Of the failures of two addresses the one to tell: where the agent lacks the way, no other is hidden."""
+    return before if before and now.outcome is Outcome.INCONCLUSIVE else now
+
+
 def check_policy(tools: Tools, address: str, port: int) -> None:
     """Raises ProbeFailed when the agent's policy forbids to connect there."""
     if refused := tools.refusal(address, port):
