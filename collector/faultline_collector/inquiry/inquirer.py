@@ -26,6 +26,7 @@ BEGINS_TO_END = 2
 """Agents that are fine again, for an end to be asked about."""
 
 RECOVERING_EVERY_US = 60_000_000
+"""How long after an end was asked about it is asked about again."""
 
 RUNS_WITHIN_US = 8_000_000
 """What an agent has not begun by then it leaves: it would tell of another moment."""
@@ -50,6 +51,7 @@ class _Case:
     proving: dict[bool, set[str]] = field(default_factory=lambda: {True: set(), False: set()})
     requests: int = 0
     seen_us: int = 0
+    recovering_us: int = 0
 
 
 class Inquirer:
@@ -108,7 +110,7 @@ class Inquirer:
     def _about(
         self, outage: Outage, case: _Case, hourly: Mapping[str, float], now_us: int
     ) -> Iterator[Errand]:
-        wave = self._wave(outage, len(hourly), now_us)
+        wave = self._wave(outage, case, now_us)
         if not wave or wave in case.asked or len(case.asked) >= MOST_WAVES:
             return
         case.asked.add(wave)
@@ -124,20 +126,38 @@ class Inquirer:
                 yield from self._proofs(bad, good, failing, outage, case, now_us)
                 yield from self._probes(bad[:AGAIN], outage, "lasting", now_us)
             case _:
-                yield from self._probes(bad[:RECOVERED], outage, "recovering", now_us)
+                case.recovering_us = now_us
+                hit = self._hit((agent.id for agent in bad), outage)
+                yield from self._probes(hit[:RECOVERED], outage, "recovering", now_us)
 
-    def _wave(self, outage: Outage, agents: int, now_us: int) -> tuple[str, ...]:
+    def _wave(self, outage: Outage, case: _Case, now_us: int) -> tuple[str, ...]:
         """Which question is due, if any; one that has another scope is another question."""
         if outage.state is not State.SUSPECTED:
-            fine = len(self._witnesses.recovered(outage.target_ids, outage.onset_us))
-            if outage.state is State.RECOVERING or fine >= min(BEGINS_TO_END, agents):
-                return ("recovering", str(now_us // RECOVERING_EVERY_US))
-            return ()
+            is_due = now_us - case.recovering_us >= RECOVERING_EVERY_US
+            return ("recovering", str(now_us)) if is_due and self._seems_over(outage) else ()
         over_us = now_us - outage.onset_us - self._hold_us
         if over_us >= 0 and now_us > outage.detected_us:
             turn = min(2 * over_us // max(self._settled_us, 1), LASTING_WAVES - 1)
             return ("lasting", str(turn))
         return ("suspected", outage.scope.value, outage.subject.kind, outage.subject.id)
+
+    def _seems_over(self, outage: Outage) -> bool:
+        """Whether two of those that it hits are fine again, or the only one."""
+        if outage.state is State.RECOVERING:
+            return True
+        fine = self._hit(self._witnesses.recovered(outage.target_ids, outage.onset_us), outage)
+        if len(fine) == 1:
+            return len(self._hit(self._agents, outage)) == 1
+        return len(fine) >= BEGINS_TO_END
+
+    def _hit(self, agent_ids: Iterable[str], outage: Outage) -> list[Agent]:
+        """Those of these agents that stand where it is seen: who fails elsewhere fails for another reason."""
+        known = (self._agents[agent_id] for agent_id in agent_ids if agent_id in self._agents)
+        return [
+            agent
+            for agent in known
+            if agent.region in outage.regions and (not outage.asns or agent.asn in outage.asns)
+        ]
 
     def _is_settled(self, agent_id: str, now_us: int) -> bool:
         """Whether its regular probes are known: the first of all must not be one that was asked for."""

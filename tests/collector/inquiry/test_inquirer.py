@@ -77,24 +77,37 @@ def test_when_the_hold_is_over_those_that_fail_are_asked_again() -> None:
 
 
 def test_recovery_is_asked_of_those_that_failed() -> None:
-    """At most once a minute."""
-    asks = inquirer(heard(BAD))
-    ending = outage(state=State.RECOVERING)
-    assert set(probes(asks.look([ending], EVERYONE, NOW_US + MINUTE_US))) == {"east-64500"}
-    assert asks.look([ending], EVERYONE, NOW_US + MINUTE_US + SECOND_US) == []
-    assert set(probes(asks.look([ending], EVERYONE, NOW_US + 2 * MINUTE_US))) == {"east-64500"}
+    """Where it is seen, and a minute after the last time at the soonest."""
+    asks = inquirer(heard(BAD, ("west-64502", "a-web")))
+    ending, soon_us = outage(state=State.RECOVERING), NOW_US + MINUTE_US - SECOND_US
+    assert set(probes(asks.look([ending], EVERYONE, soon_us))) == {"east-64500"}
+    assert asks.look([ending], EVERYONE, soon_us + 59 * SECOND_US) == []
+    assert set(probes(asks.look([ending], EVERYONE, soon_us + MINUTE_US))) == {"east-64500"}
 
 
 def test_a_recovery_that_a_few_agents_see_is_asked_about_at_once() -> None:
     """Two that failed and are fine again let the others look, and one does not."""
     bad = [(f"{region}-64500", "a-web") for region in ("east", "north", "south")]
     witnesses = heard(*bad)
-    asks, sure = inquirer(witnesses), outage(state=State.CONFIRMED)
+    asks, sure = inquirer(witnesses), outage(state=State.CONFIRMED, regions=("east", "north", "south"))
     for number, (agent, target) in enumerate(bad[:2]):
         assert asks.look([sure], EVERYONE, NOW_US + number * SECOND_US) == []
         witnesses.take(results((agent, target, Outcome.OK), at_us=NOW_US + number * SECOND_US + 1))
     asked = probes(asks.look([sure], EVERYONE, NOW_US + 2 * SECOND_US))
     assert set(asked) == {agent for agent, _ in bad}
+
+
+def test_who_failed_elsewhere_tells_nothing_of_an_end() -> None:
+    """Neither in other regions nor through other networks; where one agent alone is hit, that one does."""
+    elsewhere = [("west-64500", "a-web"), ("north-64500", "a-web"), ("east-64501", "a-web")]
+    witnesses = heard(BAD, *elsewhere)
+    asks, sure = inquirer(witnesses), outage(state=State.CONFIRMED)
+    witnesses.take(results(*((*one, Outcome.OK) for one in elsewhere), at_us=NOW_US + 1))
+    assert asks.look([sure], EVERYONE, NOW_US + SECOND_US) == []
+    witnesses.take(results((*BAD, Outcome.OK), at_us=NOW_US + 1))
+    assert set(probes(asks.look([sure], EVERYONE, NOW_US + 2 * SECOND_US))) == {"east-64500"}
+    wider = outage("o-2", state=State.CONFIRMED, asns=(64500, 64502))
+    assert asks.look([wider], EVERYONE, NOW_US + 2 * SECOND_US) == []
 
 
 def test_who_fails_again_is_not_fine() -> None:
