@@ -21,12 +21,15 @@ from faultline_collector.ingest.decode import Arrival
 from faultline_collector.ingest.reading import Claim, read
 from faultline_collector.results import Source
 from faultline_collector.stores import open_store
+from faultline_collector.stores.influxdb.deadletters import DeadLetters
+from faultline_collector.stores.influxdb.outbox import Outbox
+from faultline_collector.stores.influxdb.server import Server
 from faultline_collector.stores.influxdb.store import InfluxdbStore
-from faultline_collector.stores.options import StoreOptions
+from faultline_collector.stores.rollups import HOUR_US
 from faultline_collector.stores.store import ReceivedRange, Store
 from tests.bench.ingest import IDS, encoded, measured, stamped
 from tests.bench.rows import Row
-from tests.collector.stores.influxdb.buckets import new_store_url
+from tests.collector.stores.influxdb.buckets import address_of, new_store_url
 from tests.servers.influxdb import Influxd, influxd_program
 
 AGENTS, SIZE, GROUPS = 20, 1_000, 15
@@ -155,6 +158,8 @@ def running(program: Path, folder: Path) -> Iterator[Influxd]:
 
 
 def _opened(influxd: Influxd, place: Path) -> Store:
-    token = place / "token"
-    token.write_text(influxd.token)
-    return open_store(new_store_url(influxd.organisation), StoreOptions(token, place / "outbox"))
+    """A store by whose clock all that is measured has ended, so that upkeep writes its roll-ups."""
+    outbox = place / "outbox"
+    server = Server(address_of(new_store_url(influxd.organisation)), lambda: influxd.token)
+    letters = DeadLetters(outbox / "refused.jsonl")
+    return InfluxdbStore(server, Outbox(outbox), letters, lambda: time.time_ns() // 1000 + HOUR_US)

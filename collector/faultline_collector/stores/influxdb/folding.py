@@ -1,7 +1,8 @@
 """Roll-ups in InfluxDB, kept up from the outbox: every result counts in them once, whatever crashes when."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from threading import Lock
 from typing import NamedTuple
 
@@ -29,8 +30,11 @@ from faultline_collector.stores.rollups import FIVE_MINUTES_US, HOUR_US, Cells, 
 from faultline_collector.stores.store import StoreError
 from faultline_collector.stores.summary import Span
 
-STEP_RESULTS = 200_000
-"""About as many results one step folds at most."""
+STEP_RESULTS = 500_000
+"""About as many results one step folds at most: the more, the fewer times a cell is read and written."""
+
+PART_RESULTS = 100_000
+"""About as many results are folded at once, which takes some 400 bytes each."""
 
 _FLUSHING = "flushing"
 
@@ -49,32 +53,46 @@ class Folding:
 
     Before a step writes, it notes up to which entry it goes; each cell says up to which entry it counts. So
     whatever breaks off a step, the next takes the same entries, and leaves out the cells that were written.
+
+    A cell is written as a whole, so entries wait until the five minutes of their results have ended. Their
+    cells are held in memory meanwhile, so that no question folds more than came since the last upkeep.
     """
 
     def __init__(
-        self, server: Server, outbox: Outbox, letters: DeadLetters, packing: Packing, ask: Ask
+        self,
+        server: Server,
+        outbox: Outbox,
+        letters: DeadLetters,
+        packing: Packing,
+        ask: Ask,
+        clock: Callable[[], int],
     ) -> None:
         self._server = server
         self._ask = ask
         self._outbox = outbox
         self._letters = letters
         self._packing = packing
+        self._clock = clock
         self._lock = Lock()
+        self._held: list[Pending] = []
 
-    def step(self) -> bool:
+    def step(self, *, everything: bool = False) -> bool:
         """Folds some entries; whether there are more. Raises StoreError and can be called again."""
         with self._lock:
             items = self._outbox.after(self._outbox.folded)
-            some = self._next(items)
+            ripe = items if everything else self._ripe(items)
+            some = self._next(items, ripe)
             if not some:
+                self._hold(items)
                 return False
+            self._held = []
             self._outbox.keep(_FLUSHING, str(some[-1].number))
             narrow = self._folded(some, FIVE_MINUTES_US, None)
             self._packing.loosen(np.unique(narrow.cells.start_us // HOUR_US * HOUR_US).tolist())
             self._write(narrow)
             self._write(narrow._replace(cells=_of_hours(narrow.cells)))
             self._outbox.fold(some[-1].number)
-            return len(some) < len(items)
+            return len(some) < len(ripe)
 
     def pack(self) -> bool:
         """Packs a day as far as it has settled; whether there are more. Raises StoreError; call it again."""
@@ -100,32 +118,49 @@ class Folding:
         whole = Span(span.since_us, span.until_us + width_us)
         with self._lock:
             items = self._outbox.after(self._outbox.folded)
-            under_way = self._next(items) if self._flushing > self._outbox.folded else []
-            first = self._folded(under_way, width_us, whole)
-            rest = self._folded(items[len(under_way) :], width_us, whole)
+            begun = [item for item in items if item.number <= self._flushing]
+            first = self._folded(begun, width_us, whole)
+            held = [_of_width(one.cells, width_us) for one in self._held]
+            through = self._held[-1].through if self._held else self._flushing
+            rest = self._folded([item for item in items if item.number > through], width_us, whole)
             written = self._written(span, width_us, timings)
         first = self._uncounted(first, written)
-        return [without_roles(cells) for cells in (first.cells, rest.cells, *(one.cells for one in written))]
+        found = [first.cells, *held, rest.cells, *(one.cells for one in written)]
+        return [without_roles(cells) for cells in found]
 
     @property
     def _flushing(self) -> int:
         return int(self._outbox.mark(_FLUSHING) or 0)
 
-    def _next(self, items: Sequence[Item]) -> list[Item]:
+    def _ripe(self, items: Sequence[Item]) -> list[Item]:
+        """The first entries, up to one whose five minutes go on; a clock that is ahead stops nothing."""
+        now_us = self._clock()
+        ended_us = now_us // FIVE_MINUTES_US * FIVE_MINUTES_US
+        return list(takewhile(lambda i: not ended_us < i.until_us <= now_us + FIVE_MINUTES_US, items))
+
+    def _next(self, items: Sequence[Item], ripe: Sequence[Item]) -> list[Item]:
         """What the next step folds: what the last one has begun, or as much as fits."""
         begun = self._flushing
         if begun > self._outbox.folded:
             return [item for item in items if item.number <= begun]
-        ends = np.cumsum([item.results for item in items])
-        return list(items[: max(1, int(np.searchsorted(ends, STEP_RESULTS, "right")))])
+        return next(_by_results(ripe, STEP_RESULTS), [])
+
+    def _hold(self, items: Sequence[Item]) -> None:
+        """Folds in memory what came since the last time."""
+        through = self._held[-1].through if self._held else 0
+        if new := [item for item in items if item.number > through]:
+            self._held.append(self._folded(new, FIVE_MINUTES_US, None))
 
     def _folded(self, items: Sequence[Item], width_us: int, span: Span | None) -> Pending:
+        through = items[-1].number if items else 0
+        wanted = [item for item in items if item.results and (span is None or _overlaps(item, span))]
         parts = []
-        for item in items:
-            overlaps = span is None or (item.since_us < span.until_us and item.until_us > span.since_us)
-            if item.results and overlaps and (entry := self._outbox.read(item)) is not None:
-                parts.append(with_roles(entry.placed, entry.roles))
-        return Pending(fold(gathered(parts), width_us), items[-1].number if items else 0)
+        for some in _by_results(wanted, PART_RESULTS):
+            entries = [entry for item in some if (entry := self._outbox.read(item)) is not None]
+            whole = gathered([with_roles(entry.placed, entry.roles) for entry in entries])
+            parts.append(fold(whole, width_us))
+        parts = parts or [fold(gathered(()), width_us)]
+        return Pending(merged(parts) if len(parts) > 1 else parts[0], through)
 
     def _write(self, pending: Pending) -> None:
         """Brings the cells in InfluxDB up to date; raises StoreError."""
@@ -163,6 +198,28 @@ class Folding:
             return pending
         keep: Mask = np.array([key not in counted for key in _keys(pending.cells)], np.bool_)
         return pending._replace(cells=pending.cells.select(keep))
+
+
+def _by_results(items: Sequence[Item], most: int) -> Iterator[list[Item]]:
+    """The items in order, in runs with so many results, or of one item."""
+    run: list[Item] = []
+    room = most
+    for item in items:
+        if run and item.results > room:
+            yield run
+            run, room = [], most
+        run.append(item)
+        room -= item.results
+    if run:
+        yield run
+
+
+def _overlaps(item: Item, span: Span) -> bool:
+    return item.since_us < span.until_us and item.until_us > span.since_us
+
+
+def _of_width(cells: Cells, width_us: int) -> Cells:
+    return cells if width_us == cells.width_us else _of_hours(cells)
 
 
 def _of_hours(cells: Cells) -> Cells:

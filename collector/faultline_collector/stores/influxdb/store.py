@@ -64,7 +64,7 @@ class InfluxdbStore:
         self._history = History(server.address.bucket, outbox, self._ask)
         self._shelf = Shelf(outbox.folder / "packed.db", f"{outbox.epoch} {server.address}")
         packing = Packing(server.address.rollups, self._shelf, self._ask, clock)
-        self._folding = Folding(server, outbox, letters, packing, self._ask)
+        self._folding = Folding(server, outbox, letters, packing, self._ask, clock)
         self._expiry = Expiry(server, outbox, self._shelf, self._ask)
         self._sender.start()
         self._transitions = Transitions()
@@ -114,7 +114,9 @@ class InfluxdbStore:
                 self._keep(Entry())
         if self._sender.trouble is not None:
             return Upkeep()
-        if self._folding.step() or self._folding.pack():
+        if self._folding.step(everything=self._outbox.size > self._outbox.most_bytes // 2):
+            return Upkeep(more=True)
+        if self._folding.pack():
             return Upkeep(more=True)
         return Upkeep(dropped=self._expiry.expire(raw_before_us, rollups_before_us))
 
@@ -159,7 +161,7 @@ class InfluxdbStore:
         """Folds what InfluxDB has, so that its files can go before the next upkeep."""
         if self._sender.trouble is None:
             with suppress(StoreError):
-                self._folding.step()
+                self._folding.step(everything=True)
 
     def _learn(self, timings: set[str]) -> None:
         if not timings <= self._timings:
