@@ -61,6 +61,15 @@ class Groups:
         out: Index = self._by_agent[:, agent] + self._by_target[:, target] + self._first
         return out
 
+    def of_pairs(self, kind: str, agent: Index, code: Index) -> Index:
+        """The groups of one kind that agents belong to with failures of a service, or of a provider plus one.
+
+        `code` is zero for kinds that the agent alone tells.
+        """
+        row = KINDS.index(kind)
+        out: Index = self._by_agent[row, agent] + code + self._first[row]
+        return out
+
     def part(self, kind: str, values: Floats) -> Floats:
         """The values of one kind's groups."""
         return values[self._part[kind]]

@@ -11,7 +11,7 @@ import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, WINDOWS, windows_us
-from faultline_collector.correlate.groups import KINDS, Groups
+from faultline_collector.correlate.groups import Groups
 from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.recent import Recent
 from faultline_collector.correlate.settings import EngineSettings
@@ -27,6 +27,10 @@ BARS = WORTH | {"place": 12.0, "spot": 18.0, "bundle": 18.0, "release": 18.0}
 COHORTS = ("bundle", "release")
 ACCESS = ("network", "region", "spot")
 """Groups of agents, of which often only a part is hit."""
+BY_AGENT = ("agent", "network", "region", "spot", "bundle", "release")
+BY_SERVICE = ("service", "place")
+BY_PROVIDER = ("provider",)
+"""The kinds of groups, by what beside the agent tells a group: nothing, the service, or the provider."""
 UNHIT_NATS = -0.7
 """Least that an agent of such a group says when only a part is hit, nats."""
 REGION_NATS = 3.0
@@ -51,9 +55,9 @@ class Screen:
         agents = layout.shape[0]
         caps = dict.fromkeys(("service", "provider", "place"), settings.agent_cap(agents))
         caps |= dict.fromkeys(ACCESS + COHORTS, settings.access_cap_nats) | {"agent": MOST_NATS}
-        self._cap = groups.spread(caps)
-        self._is_access = groups.spread(dict.fromkeys(KINDS, 0.0) | dict.fromkeys(ACCESS, 1.0)) > 0
-        self._is_cohort = groups.spread(dict.fromkeys(KINDS, 0.0) | dict.fromkeys(COHORTS, 1.0)) > 0
+        self._cap = caps
+        self._wanted: Mask = np.ones(groups.size, bool)
+        self._wanted[groups.nobody] = False
         firsts = np.arange(agents * layout.shape[1]).reshape(layout.shape)[:, :1].reshape(-1)
         self._members = np.bincount(groups.of(firsts).reshape(-1), minlength=groups.size)
         self._rate = (layout.planned / layout.interval_us).sum(axis=1)
@@ -115,39 +119,75 @@ class Screen:
         fit: Floats,
     ) -> None:
         """Writes what each group is worth at most, capped for each agent and not."""
-        agents = self._layout.shape[0]
-        groups = self._groups.of(cell)
-        agent = cell // self._layout.shape[1]
-        if news is None:
-            at, row = groups.reshape(-1), np.tile(np.arange(cell.size), len(groups))
-        else:
-            touched = np.zeros(self._groups.size, bool)
-            touched[news] = True
-            kind, row = np.nonzero(touched[groups])
-            at = groups[kind, row]
-            if not row.size:
-                return
-        pairs, pair = np.unique(at * agents + agent[row], return_inverse=True)
-        spots = pair * WINDOWS + bins[row]
-        size = pairs.size * WINDOWS
-        count = np.bincount(spots, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)
-        summed = np.bincount(spots, weights=value[row], minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)
-        ratio = summed[..., None] + count[..., None] * LOG_FAIL
-        group = pairs // agents
-        access = self._is_access[group]
-        went_well = np.maximum(self._rate[pairs[access] % agents, None] * self._windows - count[access], 0)
-        ratio[access] = np.maximum(ratio[access] + went_well[..., None] * LOG_OK, UNHIT_NATS)
-        if agents > 1:
-            said = np.maximum(ratio - bursts[pairs % agents, None, None], np.minimum(ratio, 0.0))
-        else:
-            said = ratio
-        said = np.minimum(said, self._cap[group, None, None])
+        layout = self._layout
+        agents = layout.shape[0]
+        wanted = self._wanted.copy()
+        if news is not None:
+            wanted[:] = False
+            wanted[news] = self._wanted[news]
+        agent, target = np.divmod(cell, layout.shape[1])
+        for kinds, code in (
+            (BY_AGENT, np.zeros_like(agent)),
+            (BY_SERVICE, layout.service[target]),
+            (BY_PROVIDER, layout.provider[target] + 1),
+        ):
+            pairs, pair = np.unique(code * agents + agent, return_inverse=True)
+            codes, who = np.divmod(pairs, agents)
+            tally = _tally(pair, bins, value, pairs.size)
+            for kind in kinds:
+                group = self._groups.of_pairs(kind, who, codes)
+                rows = np.flatnonzero(wanted[group])
+                if rows.size:
+                    rows = rows[np.argsort(group[rows], kind="stable")]
+                    self._sum(kind, group[rows], who[rows], tally.of(rows), bursts, worth, fit)
+
+    def _sum(
+        self,
+        kind: str,
+        group: Index,
+        agent: Index,
+        tally: "Tally",
+        bursts: Floats,
+        worth: Floats,
+        fit: Floats,
+    ) -> None:
+        """Writes what the groups of one kind are worth; pairs of group and agent in order of the group."""
+        count, ratio = tally.count, tally.ratio
+        if kind in ACCESS:
+            went_well = np.maximum(self._rate[agent, None] * self._windows - count, 0)
+            ratio = np.maximum(ratio + went_well[..., None] * LOG_OK, UNHIT_NATS)
+        said = ratio
+        if self._layout.shape[0] > 1:
+            said = np.maximum(ratio - bursts[agent, None, None], np.minimum(ratio, 0.0))
+        said = np.minimum(said, self._cap[kind])
         starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
         found = group[starts]
-        failed = np.add.reduceat(count, starts, axis=0)
-        fine = np.maximum(self._groups.rate[found, None] * self._windows - failed, 0)[..., None] * LOG_OK
-        others = self._members[found] - np.diff(np.r_[starts, group.size])
-        fine = np.where(self._is_access[found, None, None], UNHIT_NATS * others[:, None, None], fine)
-        fine[self._is_cohort[found]] = 0.0
+        fine: Floats | float = 0.0
+        if kind in ACCESS:
+            others = self._members[found] - np.diff(np.r_[starts, group.size])
+            fine = UNHIT_NATS * others[:, None, None]
+        elif kind not in COHORTS:
+            failed = np.add.reduceat(count, starts, axis=0)
+            went_well = np.maximum(self._groups.rate[found, None] * self._windows - failed, 0)
+            fine = went_well[..., None] * LOG_OK
         worth[found] = (np.add.reduceat(said, starts, axis=0) + fine).max(axis=(1, 2))
         fit[found] = (np.add.reduceat(ratio, starts, axis=0) + fine).max(axis=(1, 2))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """Failures of each pair [pairs, windows], and what they say at most [pairs, windows, rates], nats."""
+
+    count: Index
+    ratio: Floats
+
+    def of(self, rows: Index) -> "Tally":
+        """That of some pairs."""
+        return Tally(self.count[rows], self.ratio[rows])
+
+
+def _tally(pair: Index, bins: Index, value: Floats, pairs: int) -> Tally:
+    spots, size = pair * WINDOWS + bins, pairs * WINDOWS
+    count = np.bincount(spots, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)
+    summed = np.bincount(spots, weights=value, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)
+    return Tally(count, summed[..., None] + count[..., None] * LOG_FAIL)
