@@ -20,7 +20,7 @@ from faultline_collector.outages import Outage, Scope, State, iso
 from faultline_collector.presence import AgentState, Presence
 
 _GRAVITY = {health: rank for rank, health in enumerate(
-    (Health.UNKNOWN, Health.OK, Health.SUSPECTED, Health.DEGRADED, Health.DOWN)
+    (Health.UNKNOWN, Health.LEARNING, Health.OK, Health.SUSPECTED, Health.DEGRADED, Health.DOWN)
 )}  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from faultline_collector.correlate.calm import calm_us
 from faultline_collector.correlate.causes import SPEAKS_NATS, Cause
 from faultline_collector.correlate.cells import ROUNDS, Cells
 from faultline_collector.correlate.channel import Channel
@@ -33,10 +34,10 @@ from faultline_collector.results import Mask
 
 AGES_SUSPECTED, AGES_CONFIRMED = 15, 6
 """How often in an interval it is asked whether an open outage has lasted or ended."""
+USUAL_US = 3_600_000_000
+"""After how long an open slowness is learned as usual."""
 OWN_SHARE = 0.3
 """Share of an outage's failing cells that must be its own for only those to be asked."""
-FROZEN_US = 3_600_000_000
-"""How long an open outage keeps its cells from being learned; renewed with every move."""
 
 
 class Book:
@@ -93,7 +94,7 @@ class Book:
         mine = [live for live in self.failing if live.slow == cause.slow]
         same = next((live for live in mine if live.key == cause.key), None)
         inside = [live for live in mine if live is not same and contained(live.bad, rectangle) >= CONTAINED]
-        parent = next((live for live in mine if contained(bad, live.rectangle) >= CONTAINED), None)
+        parent = next((live for live in mine if contained(bad, live.covers) >= CONTAINED), None)
         if any(live.since_us > now_us for live in (same, parent, *inside) if live is not None):
             return
         owner = next((live for live in mine if cause.key in live.absorbed), None)
@@ -162,8 +163,7 @@ class Book:
         return any(
             closed.outage.subject != cause.subject
             and closed.outage.confirmed_us is not None
-            and now_us - (closed.outage.resolved_us or 0)
-            <= max(GUARD_HOLDS * self.hold_us, GUARD_INTERVALS * closed.interval_us)
+            and now_us - (closed.outage.resolved_us or 0) <= self._guard_us(closed)
             and contained(bad, closed.rectangle) >= CONTAINED
             for closed in self._closed
         )
@@ -182,14 +182,23 @@ class Book:
         return max(contained(bad, closed.rectangle), contained(closed.bad, rectangle)) >= CONTAINED
 
     def _within_reopen(self, live: Live, now_us: int) -> bool:
-        ended = live.outage.resolved_us or 0
-        return now_us - ended <= self._settings.reopen_s * 1e6
+        """What was only suspected is soon forgotten: what comes minutes after a blip is not the blip."""
+        told = live.outage.confirmed_us is not None
+        reopen_us = self._settings.reopen_s * 1e6 if told else self._guard_us(live)
+        return now_us - (live.outage.resolved_us or 0) <= reopen_us
+
+    def _guard_us(self, closed: Live) -> float:
+        return max(GUARD_HOLDS * self.hold_us, GUARD_INTERVALS * closed.interval_us)
 
     def _support(
         self, live: Live, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int
     ) -> None:
         live.supported_us = now_us
+        confirmed = live.outage.state is not State.SUSPECTED
         live.proposal, live.proposed_ticks = (), 0
+        if confirmed and not self._may_grow(live, cause, rectangle, bad, now_us):
+            live.shade = rectangle
+            bad, rectangle = bad & live.rectangle, rectangle & live.rectangle
         new = bad & ~live.bad
         live.bad = bad if live.restored else live.bad | bad
         live.restored = False
@@ -197,7 +206,6 @@ class Book:
             live.rate = max(live.rate, cause.rate)
         elif cause.window_us >= live.interval_us:
             live.rate = cause.rate
-        confirmed = live.outage.state is not State.SUSPECTED
         if confirmed and (not new.any() or contained(rectangle, live.rectangle) == 1.0):
             return
         outage = self._described(cause, live.bad & rectangle, lost, now_us)
@@ -209,6 +217,14 @@ class Book:
         if shaped != live.outage:
             live.outage = shaped
             self.note(live)
+
+    def _may_grow(self, live: Live, cause: Cause, rectangle: Mask, bad: Mask, now_us: int) -> bool:
+        """Whether a confirmed outage may cover more: what fails there must have lasted as any outage must."""
+        more = bad & ~live.rectangle
+        if live.restored or contained(rectangle, live.rectangle) == 1.0 or not more.any():
+            return True
+        live.grows_us = self._calm_us(live, rectangle & ~live.rectangle, live.grows_us or now_us)
+        return self._lasts(more, cause, now_us, now_us - live.grows_us - self.hold_us)
 
     def _reshape(
         self, live: Live, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int
@@ -237,6 +253,7 @@ class Book:
 
     def _endures(self, live: Live, cause: Cause, rectangle: Mask, bad: Mask, now_us: int) -> bool:
         """Whether a confirmed outage may move to a cause: it lasts, what it adds too, what it drops not."""
+        live.proposed_us = self._calm_us(live, rectangle & ~live.rectangle, live.proposed_us)
         for_us = now_us - live.proposed_us
         if live.outage.state is State.RECOVERING or for_us < max(
             self.hold_us, CHANGE_INTERVALS * live.interval_us
@@ -280,6 +297,8 @@ class Book:
         live.aged_us = now_us
         live.supported_us = live.supported_us or now_us
         base, bad = self._senses[live.slow].base, self._own(live)
+        if live.outage.state is State.SUSPECTED and not live.flaps(now_us):
+            self._begin_anew(live, now_us)
         found = recovery(live, bad, self._cells, base, self._layout, now_us, self.hold_us)
         state = live.outage.state
         if found.done(self._settings):
@@ -295,6 +314,17 @@ class Book:
             self.move(live, State.RECOVERING, now_us)
         elif state is State.RECOVERING and found.nats < 0:
             self.move(live, State.CONFIRMED, now_us)
+
+    def _begin_anew(self, live: Live, now_us: int) -> None:
+        """After a calm a suspicion must hold anew: what was before it is over."""
+        began_us = self._calm_us(live, live.rectangle, live.began_us)
+        if began_us != live.began_us:
+            failed_since = self._fed_us(live) >= live.began_us
+            live.returned_us += (now_us,) if failed_since else ()
+            live.began_us = began_us
+
+    def _calm_us(self, live: Live, rectangle: Mask, since_us: int) -> int:
+        return calm_us(rectangle, self._cells, since_us, slow=live.slow)
 
     def _own(self, live: Live) -> Mask:
         """Its failing cells without those that other outages cover, unless those are nearly all."""
@@ -318,8 +348,6 @@ class Book:
         self._closed.append(live)
         cells = np.flatnonzero(live.rectangle)
         self._cells.floor_us[cells] = now_us
-        for sense in self._senses:
-            sense.base.freeze(cells, now_us + ROUNDS * live.interval_us)
         self.end(live, now_us)
 
     def end(self, live: Live, now_us: int) -> None:
@@ -338,9 +366,17 @@ class Book:
         if outage is not live.outage:
             live.outage = outage
             self.note(live)
-        if state.is_open:
+
+    def freeze(self, now_us: int) -> None:
+        """Keeps the cells of open outages from being learned, and what is in their rings after the end.
+
+        However long they fail; but what has been slow for an hour is how it is now.
+        """
+        for live in self.failing:
+            if live.slow and now_us - live.began_us > USUAL_US:
+                continue
             for sense in self._senses:
-                sense.base.freeze(np.flatnonzero(live.rectangle), now_us + FROZEN_US)
+                sense.base.freeze(np.flatnonzero(live.rectangle), now_us + (ROUNDS + 2) * live.interval_us)
 
     def note(self, live: Live) -> None:
         """Has an outage read as changed."""

@@ -181,6 +181,12 @@ class Cells:
         out: Int64 = np.where(head == NEVER, NEVER, at)
         return out
 
+    def learning(self, cell: Index) -> Mask:
+        """Which of these cells have had fewer rounds than a ring holds: nothing is learned of them yet."""
+        head = self.head[cell]
+        out: Mask = (head != NEVER) & (head < ROUNDS)
+        return out
+
     def take_over(self, old: "Cells", rows: Index, columns: Index) -> None:
         """Takes over the evidence of common cells; -1 marks agents and targets that `old` did not have."""
         mine, theirs = common_cells(rows, columns, old.targets)

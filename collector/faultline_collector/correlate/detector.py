@@ -154,7 +154,7 @@ class Detector:
         """The groups that the bad news of one second may have made worth a look."""
         covering = self._book.covering(slow=sense.slow)
         if covering and cell.size:
-            free = ~np.logical_or.reduce([live.rectangle[cell] for live in covering])
+            free = ~np.logical_or.reduce([live.covers[cell] for live in covering])
             cell, nats = cell[free], nats[free]
         return sense.gate.add(cell, nats, now_us) if cell.size else cell
 
@@ -175,6 +175,7 @@ class Detector:
         epoch = now_us // self.epoch_us
         if epoch != self._epoch:
             self._epoch = epoch
+            self._book.freeze(now_us)
             self._clocks.settle()
             self._paces.turn(self._failing.base.frozen_until_us, now_us)
             for sense in self._senses:
@@ -201,8 +202,11 @@ class Detector:
         mine = [live for live in book.failing if live.slow == sense.slow]
         due = self._looks_due(mine, now_us)
         if due or hot.size:
+            if due:
+                for live in mine:
+                    live.forget_shade()
             covering = [live for live in book.covering(slow=sense.slow) if not due or live not in mine]
-            masked = np.logical_or.reduce([book.nothing, *(live.rectangle for live in covering)])
+            masked = np.logical_or.reduce([book.nothing, *(live.covers for live in covering)])
             known = {live.key: live.began_us for live in mine}
             found = sense.explainer.explain(recent, now_us, masked, known, None if due else hot)
             if hot.size:

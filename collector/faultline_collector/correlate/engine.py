@@ -11,8 +11,12 @@ from faultline_collector.results import ResultBatch
 
 
 class Health(StrEnum):
-    """What can be said of a service from a region; unknown is neither up nor down."""
+    """What can be said of a service from a region; unknown is neither up nor down.
 
+    Learning: it answers, and what is usual there is not known yet.
+    """
+
+    LEARNING = "learning"
     OK = "ok"
     SUSPECTED = "suspected"
     DEGRADED = "degraded"

@@ -9,7 +9,7 @@ import numpy as np
 from faultline_collector.correlate.access import access_causes, access_groups
 from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.causes import NETWORKS_OF_WIDE, SPEAKS_NATS, Cause, Key
-from faultline_collector.correlate.cells import Cells
+from faultline_collector.correlate.cells import NEVER, Cells
 from faultline_collector.correlate.cohorts import cohort_causes, failed_targets, members
 from faultline_collector.correlate.evidence import Block, weigh, windows_us
 from faultline_collector.correlate.groups import Groups
@@ -163,7 +163,7 @@ class Explainer:
                 moment.weighed[family] = [
                     cause
                     for cause in self._heard(family, moment)
-                    if cause.score >= self.threshold(cause, moment.known)
+                    if cause.score >= self.threshold(cause, moment.known) and self._is_sure(cause, moment)
                 ]
             for cause in moment.weighed[family]:
                 found.append(cause)
@@ -221,6 +221,28 @@ class Explainer:
         if cause.scope is Scope.NETWORK:
             return self._network_threshold(cause, known)
         return self._settings.open_agent_nats if cause.scope is Scope.AGENT else self._settings.open_nats
+
+    def _is_sure(self, cause: Cause, moment: Moment) -> bool:
+        """Where most cells are learning, most of a region's agents must fail, for nobody knows what is usual.
+
+        What fails all its targets is no guess: an agent, or most of a network's.
+        """
+        if cause.scope is Scope.AGENT or cause.key in moment.known:
+            return True
+        cell = self.cells_of(cause)
+        begun = np.count_nonzero(self._cells.head[cell] != NEVER)
+        if 2 * np.count_nonzero(self._cells.learning(cell)) <= begun:
+            return True
+        recent = moment.recent
+        agent, target = np.divmod(recent.cell, self._layout.shape[1])
+        use = ~moment.masked[recent.cell] & (recent.started_us >= moment.now_us - cause.window_us)
+        use &= np.isin(agent, cause.agents) & np.isin(target, cause.targets)
+        size = len(self._layout.regions)
+        failing = np.bincount(self._layout.region[np.unique(agent[use])], minlength=size)
+        probing = np.flatnonzero(self._layout.planned[:, cause.targets].any(axis=1))
+        asked = cause.agents if cause.scope is Scope.NETWORK else probing
+        every = np.bincount(self._layout.region[asked], minlength=size)
+        return bool((2 * failing > every).any())
 
     def _network_threshold(self, cause: Cause, known: Mapping[Key, int]) -> float:
         """Agents that are out already, since the same time, need little more to be one network.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
-from faultline_collector.correlate.causes import Key
+from faultline_collector.correlate.causes import SPEAKS_NATS, Key
 from faultline_collector.correlate.cells import Cells
 from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, RATES, Block, weigh
 from faultline_collector.correlate.layout import Floats, Index, Layout
@@ -33,6 +33,8 @@ STEADY_US = 300_000_000
 """How long nothing must have failed for a flapping outage to be over."""
 FAILED_SAYS, FINE_SAYS = 5.0, 0.43
 """What one failure and one success say of an onset, nats: at a rate of a third."""
+STILL_SHARE = 0.25
+"""How many may go on failing at an end, of the agents that are well again."""
 MOST_ONE_SAYS = 3.0
 """Most that one agent says against an end, nats: one that goes on failing alone keeps nothing open."""
 
@@ -43,7 +45,8 @@ class Live:
 
     Of a `restored` one nobody knows yet which of its cells fail; before `since_us` it is not judged, so that
     the past may be read again. `began_us` is when its present bout was first told (of a silence: its onset),
-    from which on it must hold to be confirmed.
+    from which on it must hold to be confirmed. In its `shade` a confirmed one may be growing since
+    `grows_us`: nothing else is sought there until that has lasted, or has not.
     """
 
     outage: Outage
@@ -64,6 +67,8 @@ class Live:
     returned_us: tuple[int, ...] = ()
     before: Outage | None = None
     absorbed: set[Key] = field(default_factory=set)
+    shade: Mask | None = None
+    grows_us: int = 0
     silent: Index = field(default_factory=lambda: np.empty(0, np.intp))
 
     @property
@@ -71,6 +76,16 @@ class Live:
         """What makes two outages the same thing."""
         outage = self.outage
         return outage.scope.value, outage.subject.kind, outage.subject.id, "slow" if self.slow else ""
+
+    @property
+    def covers(self) -> Mask:
+        """The cells in which failing is no news."""
+        return self.rectangle if self.shade is None else self.rectangle | self.shade
+
+    def forget_shade(self) -> None:
+        """Has it looked for anew whether it grows; what did not at the last look has ceased to."""
+        self.grows_us = 0 if self.shade is None else self.grows_us
+        self.shade = None
 
     @property
     def slow(self) -> bool:
@@ -102,6 +117,7 @@ def outage_id(cause_key: Sequence[str], at_us: int) -> str:
 class Recovery:
     """What the rounds since the onset say about an end: nats, share probed again, agents that see it.
 
+    `still` are the agents that go on failing.
     `persists` says that it still goes on, by the rounds begun after the hold; `clean` that no round of the
     longest window failed, which ends also what too few rounds can speak against.
     """
@@ -112,6 +128,7 @@ class Recovery:
     needed_agents: int
     persists: bool
     clean: bool = False
+    still: int = 0
 
     def done(self, settings: EngineSettings) -> bool:
         """Whether the outage has ended."""
@@ -119,6 +136,7 @@ class Recovery:
             (self.clean or self.nats >= settings.close_nats)
             and self.probed_again >= settings.probed_again
             and self.agents >= self.needed_agents
+            and self.still <= max(1.0, STILL_SHARE * self.agents)
         )
 
     def begun(self, settings: EngineSettings) -> bool:
@@ -135,7 +153,7 @@ def recovery(
     targets = np.unique(bad % layout.shape[1])
     block = weigh(cells, base, agents, targets, now_us, ~own)
     by_agent = _said(block, live.rate)
-    persists = _lasting(block, by_agent, now_us - live.began_us - hold_us)
+    persists = _lasting(block, by_agent, layout, now_us - live.began_us - hold_us)
     windows = block.windows_us <= max(now_us - live.since_us, 0)
     if not windows.any():
         return Recovery(0.0, 0.0, 0, 1, persists=persists)
@@ -146,7 +164,13 @@ def recovery(
     at = int(ready.argmax())
     clean = bool(windows[-1] and not block.failed[-1].any())
     return Recovery(
-        float(nats[at]), float(again[at]), int(seen[at]), min(3, agents.size), persists=persists, clean=clean
+        float(nats[at]),
+        float(again[at]),
+        int(seen[at]),
+        min(3, agents.size),
+        persists=persists,
+        clean=clean,
+        still=int((by_agent[at] > SPEAKS_NATS).sum()),
     )
 
 
@@ -158,7 +182,7 @@ def persistence(
     block = weigh(
         cells, base, np.unique(cell // layout.shape[1]), np.unique(cell % layout.shape[1]), now_us, ~bad
     )
-    return _lasting(block, _said(block, rate), lasting_us)
+    return _lasting(block, _said(block, rate), layout, lasting_us)
 
 
 def _said(block: Block, rate: float) -> Floats:
@@ -169,12 +193,19 @@ def _said(block: Block, rate: float) -> Floats:
     return out
 
 
-def _lasting(block: Block, by_agent: Floats, lasting_us: int) -> bool:
-    """Whether the rounds of the last while say so, all together; not where fewer than two agents fail."""
+def _lasting(block: Block, by_agent: Floats, layout: Layout, lasting_us: int) -> bool:
+    """Whether the rounds of the last while say so, all together, of two agents and of two services at least.
+
+    Where there are as many: one of a provider's services that still fails is not the provider.
+    """
     lasting = int(np.searchsorted(block.windows_us, lasting_us, "right")) - 1
     if lasting < 0:
         return False
-    failing = int((block.failed[lasting] > 0).any(axis=0).sum())
+    fails = block.failed[lasting] > 0
+    services = layout.service[block.targets]
+    if np.unique(services[fails.any(axis=1)]).size < min(2, np.unique(services).size):
+        return False
+    failing = int(fails.any(axis=0).sum())
     needed = min(CONFIRM_NATS, CONFIRM_EACH * block.agents.size)
     return failing >= min(2, block.agents.size) and float(by_agent[lasting].sum()) >= needed
 

@@ -72,7 +72,7 @@ class EngineSettings(Settings):
         default=7.5, description="the same for a network or a region's access; nats"
     )
     open_agent_nats: Annotated[float, Between(0, 100)] = Field(
-        default=7.0, description="the same for a single agent, whose bad minutes are many; nats"
+        default=9.0, description="the same for a single agent, whose bad minutes are many; nats"
     )
     hold_s: Annotated[float, Between(0, 3600)] = Field(
         default=40.0,

@@ -14,14 +14,18 @@ from faultline_collector.results import Mask
 
 FRESH_INTERVALS = 3
 """How old the newest round of a cell may be to tell anything, in intervals."""
-_WORSE = (Health.OK, Health.SUSPECTED, Health.DEGRADED, Health.DOWN)
+_HEALTHS = (Health.OK, Health.SUSPECTED, Health.DEGRADED, Health.DOWN, Health.LEARNING, Health.UNKNOWN)
+_LEARNING, _UNKNOWN = 4, 5
 _OF_SERVICES = (Scope.GLOBAL, Scope.REGIONAL, Scope.PROVIDER)
 
 Counts = npt.NDArray[np.int64]
 
 
 def standings(layout: Layout, cells: Cells, outages: Iterable[Outage], now_us: int) -> tuple[Standing, ...]:
-    """Every service from every region; unknown where no agent has a fresh result of any of its targets."""
+    """Every service from every region; unknown where no agent has a fresh result of any of its targets.
+
+    Learning where nothing is out and most of those agents have had too few rounds to know what is usual.
+    """
     if not layout.agent_ids or not layout.target_ids:
         return ()
     everything = np.arange(cells.head.size)
@@ -30,12 +34,15 @@ def standings(layout: Layout, cells: Cells, outages: Iterable[Outage], now_us: i
     newest = cells.rounds[everything, cells.head % ROUNDS].reshape(layout.shape) & OUTCOME
     seen = _agents(layout, fresh)
     failing = _agents(layout, fresh & (newest > Outcome.OK))
+    knowing = _agents(layout, fresh & ~cells.learning(everything).reshape(layout.shape))
     worst = _worst(layout, outages)
+    quiet = np.where(seen == 0, _UNKNOWN, np.where(2 * knowing < seen, _LEARNING, worst))
+    told = np.where((worst > 0) & (seen > 0), worst, quiet)
     return tuple(
         Standing(
             name,
             place,
-            _WORSE[worst[region, service]] if seen[region, service] else Health.UNKNOWN,
+            _HEALTHS[told[region, service]],
             int(seen[region, service]),
             int(failing[region, service]),
         )
@@ -53,7 +60,7 @@ def _agents(layout: Layout, cells: Mask) -> Counts:
 
 
 def _worst(layout: Layout, outages: Iterable[Outage]) -> Counts:
-    """The place in `_WORSE` of the worst that outages of services say: [regions, services]."""
+    """The place in `_HEALTHS` of the worst that outages of services say: [regions, services]."""
     worst = np.zeros((len(layout.regions), len(layout.services)), np.int64)
     for outage in outages:
         if outage.scope not in _OF_SERVICES:
@@ -61,7 +68,7 @@ def _worst(layout: Layout, outages: Iterable[Outage]) -> Counts:
         columns = [layout.columns[t] for t in outage.target_ids if t in layout.columns]
         regions = np.isin(layout.regions, outage.regions)
         touched = np.ix_(np.flatnonzero(regions), np.unique(layout.service[columns]))
-        worst[touched] = np.maximum(worst[touched], _WORSE.index(_health(outage)))
+        worst[touched] = np.maximum(worst[touched], _HEALTHS.index(_health(outage)))
     return worst
 
 

@@ -1,5 +1,6 @@
 """Causes that services share: a service, a component or a provider, everywhere or for some."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -91,6 +92,11 @@ def wide_causes(
     yield from sums.causes()
 
 
+def _choice(groups: int, hit: int) -> float:
+    """What it costs to say which of the groups are hit: how many, and which so many of them; nats."""
+    return math.log(groups * math.comb(groups, hit))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Groups:
     """Agents by a code, and what each group says: [windows, rates, leaks, groups]; `said` is capped.
@@ -157,17 +163,18 @@ class _Sums:
         window = int(np.median(own_window[hit]))
         agents = np.flatnonzero(np.isin(groups.codes, hit))
         gain = float(groups.own[rate, leak, hit].sum())
-        own_fit = groups.fits[:, rate, leak, hit].max(axis=0) - self._penalties[rate, leak]
-        at = (window, rate, leak)
-        return self._cause(self._form.somewhere, agents, gain, float(own_fit.sum()), cost, at, name)
+        fit = float((groups.fits[:, rate, leak, hit].max(axis=0) - self._penalties[rate, leak]).sum())
+        fit += max(0.0, each * hit.size - _choice(np.unique(groups.codes).size, hit.size))
+        return self._cause(self._form.somewhere, agents, gain, fit, cost, (window, rate, leak), name)
 
     def _several_speak(self, groups: "_Groups", rate: int, leak: int) -> Mask:
-        """In which groups two agents speak, or the only one."""
+        """In which groups two agents speak, or the only one; beside two such groups, in which any does."""
         codes, size = groups.codes, groups.own.shape[2]
         window = groups.said[:, rate, leak].argmax(axis=0)[codes]
         voice = self._voice[window, rate, leak, np.arange(codes.size)]
         speaking = np.bincount(codes, voice > SPEAKS_NATS, size)
-        out: Mask = speaking >= np.minimum(np.bincount(codes, minlength=size), 2)
+        several: Mask = (speaking > 0) & (speaking >= np.minimum(np.bincount(codes, minlength=size), 2))
+        out: Mask = speaking > 0 if np.count_nonzero(several) >= 2 else several
         return out
 
     def _at_once(self) -> Cause | None:

@@ -50,5 +50,5 @@ def test_good_answers_that_were_asked_for_end_an_outage_before_the_next_round() 
         assert one.states() == {State.CONFIRMED}
     rows = [(agent.id, "s01-0", asking.now_s, Outcome.OK) for agent in asking.fleet.agents]
     asking.detector.observe(asking.batch(rows, flags=int(Flag.ASKED)))
-    assert plain.run(3).states() == {State.CONFIRMED}
-    assert asking.run(3).states() == {State.RESOLVED}
+    assert plain.run(6).states() == {State.CONFIRMED}
+    assert asking.run(6).states() == {State.RESOLVED}

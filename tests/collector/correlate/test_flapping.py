@@ -1,6 +1,7 @@
 """An outage that comes back again and again is one outage, which flaps and stays open."""
 
 from faultline.outcomes import Outcome
+from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.fleet import Agent, Target
 from faultline_collector.outages import State
 from tests.collector.correlate.worlds import World, lab_fleet
@@ -43,15 +44,26 @@ def test_what_returns_again_and_again_flaps_and_stays_open() -> None:
 
 
 def test_one_that_was_only_suspected_thrice_is_confirmed_as_flapping() -> None:
-    """A service that fails for moments, and then for long, has a time of confirmation too."""
-    world = World(lab_fleet(), noise=0.0).run(WARM_S)
+    """A service that fails for moments, soon again, and then for long, has a time of confirmation too."""
+    world = World(lab_fleet(), noise=0.0, settings=EngineSettings(hold_s=14)).run(WARM_S)
     for _ in range(3):
-        world.run(5, broken).run(40)
+        world.run(5, broken).run(20)
     assert world.states() == {State.WITHDRAWN}
     world.run(40, broken)
     (outage,) = world.open()
     assert outage.state is State.FLAPPING
     assert outage.confirmed_us is not None
+
+
+def test_what_comes_minutes_after_a_blip_is_not_the_blip() -> None:
+    """The blip was only suspected and is forgotten: what fails later has its own id and its own times."""
+    world = World(lab_fleet(), noise=0.0).run(WARM_S).run(5, broken).run(60)
+    (blip,) = world.last.values()
+    world.run(40, broken)
+    (outage,) = world.open()
+    assert (blip.state, outage.state) == (State.WITHDRAWN, State.CONFIRMED)
+    assert outage.id != blip.id
+    assert outage.detected_us > blip.changed_us
 
 
 def test_a_return_that_is_only_suspected_leaves_the_outage_as_it_was() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from faultline.outcomes import Outcome
+from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.fleet import Agent, Target
 from faultline_collector.outages import Scope
 from faultline_collector.results import ResultBatch, concatenate, empty_batch
@@ -36,7 +37,8 @@ def retries(results: ResultBatch, found: Outcome, after_us: int) -> ResultBatch:
 
 def detected_s(found: Outcome | None, *, together: bool) -> float:
     """After how long the agent is suspected, by what its retries find and when they come."""
-    world = World(lab_fleet(), noise=0.0).run(WARM_S)
+    settings = EngineSettings(hold_s=7, open_agent_nats=7)
+    world = World(lab_fleet(), noise=0.0, settings=settings).run(WARM_S)
     began_us, held = world.now_us, empty_batch()
     while not world.last and world.now_us < began_us + 60 * SECOND_US:
         results = world.second(world.now_s, some_targets)

@@ -166,6 +166,7 @@ def test_standings_say_what_is_known(world: World) -> None:
         Outcome.HTTP if target.service == "s01" and agent.region in ("c0-r0", "c0-r1") else None
     )
     seen: dict[str, set[Health]] = {"c0-r0": set(), "c3-r1": set()}
+    world.run(70)
     for _ in range(25):
         world.run(1, fault)
         for standing in world.detector.standings(world.now_us):
