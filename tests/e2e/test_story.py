@@ -49,7 +49,7 @@ def test_all_agents_are_live_and_every_region_is_fine(demo: Demo) -> None:
         regions = demo.state()["regions"]
         return all(r["live"] == r["agents"] == 3 and r["health"] == "ok" for r in regions) or None
 
-    demo.until(fine, 60, "every region fine", lambda: str(demo.state()["regions"]))
+    demo.until(fine, 150, "every region fine", lambda: str(demo.state()["regions"]))
     assert not demo.outages()
     assert {file for process in demo.family() for file in written_by(process)} <= {"story", "story.out"}
     assert "faultline lab fault regional twitter --regions in-west" in demo.words()

@@ -32,7 +32,7 @@ def _row(service: dict[str, Any]) -> tuple[str, ...]:
 
 def _where(service: dict[str, Any]) -> Iterator[str]:
     total = len(service["regions"])
-    for health in ("down", "degraded", "suspected", "unknown"):
+    for health in ("down", "degraded", "suspected", "learning", "unknown"):
         ids = [r["region"] for r in service["regions"] if r["health"] == health]
         if ids:
             word = "no data" if health == "unknown" else health

@@ -103,6 +103,15 @@ test('agents that have not reported yet say nothing', () => {
   expect(headline(world, null)).toMatchObject({ text: 'No results yet: we cannot say anything.', health: 'unknown' });
 });
 
+test('what is still learned is not called fine', () => {
+  const learns = { twitter: 'learning' as const };
+  const world = aWorld();
+  world.regions = world.regions.map((r) => ({ ...r, health: 'learning' as const, services: { ...r.services, ...learns } }));
+  const text = 'All services answer. We are still learning what is usual.';
+  expect(headline(world, null)).toMatchObject({ text, health: 'learning' });
+  expect(headline(world, 'twitter').text).toBe('Twitter answers. We are still learning what is usual.');
+});
+
 test('a failing service without an outage is only suspected', () => {
   const world = aWorld({ 'in-west': { twitter: 'suspected' } });
   world.services = world.services.map((s) => (s.id === 'twitter' ? { ...s, health: 'suspected' as const } : s));

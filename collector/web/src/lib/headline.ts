@@ -47,7 +47,13 @@ function noneFelt(world: World, own: Outage | undefined): Headline {
   const seen = world.regions.filter((r) => r.health !== 'unknown');
   if (seen.length === 0) return { text: 'No results yet: we cannot say anything.', health: 'unknown', rest: '' };
   if (own) return { text: sentence(world, own), health: 'ok', rest: '' };
+  if (seen.every((r) => r.health === 'learning')) return learning('All services answer');
   return { text: `All services look fine from ${regionsOf(seen.length, world.regions.length)}.`, health: 'ok', rest: '' };
+}
+
+/** Too little is known yet to say that all is well. */
+function learning(answers: string): Headline {
+  return { text: `${answers}. We are still learning what is usual.`, health: 'learning', rest: '' };
 }
 
 function ofService(world: World, service: Service): Headline {
@@ -61,6 +67,7 @@ function ofService(world: World, service: Service): Headline {
     return { text: `${service.name} may be failing ${from}. We are checking.`, health: 'suspected', rest: '' };
   }
   if (seen.length === 0) return { text: `We have no data about ${service.name}.`, health: 'unknown', rest: '' };
+  if (seen.every((r) => r.services[service.id] === 'learning')) return learning(`${service.name} answers`);
   return { text: `${service.name} works from ${regionsOf(seen.length, asked.length)}.`, health: 'ok', rest: '' };
 }
 

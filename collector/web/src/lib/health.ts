@@ -1,15 +1,16 @@
 import type { Health } from './wire';
 
-// Unknown is neither up nor down: it says something only where nothing else does.
-const GRAVITY: Record<Health, number> = { unknown: 0, ok: 1, suspected: 2, degraded: 3, down: 4 };
+// Unknown and learning are neither up nor down: they say something only where nothing else does.
+const GRAVITY: Record<Health, number> = { unknown: 0, learning: 1, ok: 2, suspected: 3, degraded: 4, down: 5 };
 
-export const HEALTHS: readonly Health[] = ['ok', 'suspected', 'degraded', 'down', 'unknown'];
+export const HEALTHS: readonly Health[] = ['ok', 'suspected', 'degraded', 'down', 'learning', 'unknown'];
 
 export const WORD: Record<Health, string> = {
   ok: 'works',
   suspected: 'suspected',
   degraded: 'degraded',
   down: 'down',
+  learning: 'still learning',
   unknown: 'no data',
 };
 

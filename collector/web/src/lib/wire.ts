@@ -1,6 +1,6 @@
 // What the collector sends: the JSON of /api/v1, as prepared by its board.
 
-export type Health = 'ok' | 'suspected' | 'degraded' | 'down' | 'unknown';
+export type Health = 'ok' | 'suspected' | 'degraded' | 'down' | 'learning' | 'unknown';
 export type Scope = 'global' | 'regional' | 'network' | 'provider' | 'agent' | 'collector';
 export type LifeState = 'suspected' | 'confirmed' | 'recovering' | 'flapping' | 'resolved' | 'withdrawn';
 
