@@ -152,7 +152,7 @@ class Picture:
         targets = {target.id for target in own if target.component == name}
         hit = [o for o in self.open_outages if targets.intersection(o.target_ids)]
         blamed = [_component_health(outage, health) for outage in hit if outage.scope not in _OWN]
-        quiet = Health.UNKNOWN if health is Health.UNKNOWN else Health.OK
+        quiet = health if health in (Health.UNKNOWN, Health.LEARNING) else Health.OK
         return ComponentState(id=name, health=worst([quiet, *blamed]))
 
 
