@@ -18,7 +18,7 @@ from faultline_collector.judge import Judge, every_second
 from faultline_collector.listening import WebServer
 from faultline_collector.mqtt.brokered import Brokered
 from faultline_collector.notify.courier import Courier
-from faultline_collector.rebuild import rebuild
+from faultline_collector.rebuild import WINDOW_US, rebuild
 from faultline_collector.registry.registry import Registry
 from faultline_collector.retention import Kept, keep_up
 from faultline_collector.roster import Roster
@@ -79,7 +79,7 @@ class Program:
 
     async def _take_up(self) -> None:
         self.attendance.restore()
-        known = self.registry.outages(open_only=True, limit=_MOST_OUTAGES)
+        known = self.registry.outages(since_us=now_us() - WINDOW_US, limit=_MOST_OUTAGES)
         found = await asyncio.to_thread(rebuild, self.correlator, self.store, known, now_us())
         await self.judge.save(found.outages)
         self.judge.wait_for(found.agent_ids, now_us() + _COME_BACK_US)

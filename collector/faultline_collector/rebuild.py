@@ -33,14 +33,14 @@ class Rebuilt:
 def rebuild(
     correlator: Correlator, store: Store, known: Iterable[Outage], now_us: int, window_us: int = WINDOW_US
 ) -> Rebuilt:
-    """Restores open outages and reads their evidence again from the store.
+    """Restores outages, open ones and those that ended of late; reads the evidence again from the store.
 
     The past is judged as it was, step by step, but what began and ended within it has been kept before: only
     restored outages, and those still open, are new knowledge.
     """
     restored = tuple(known)
-    correlator.restore(restored)
-    ids = {outage.id for outage in restored}
+    correlator.restore(outage for outage in restored if outage.state.is_open)
+    ids = {outage.id for outage in restored if outage.state.is_open}
     changed: dict[str, Outage] = {}
     heard: dict[str, int] = {}
     end_us = 0
@@ -49,10 +49,12 @@ def rebuild(
         correlator.observe(results)
         heard |= dict.fromkeys((results.sources[i].agent_id for i in np.unique(results.source)), end_us)
         changed |= {outage.id: outage for outage in correlator.tick(min(end_us, now_us))}
+    correlator.restore(outage for outage in restored if not outage.state.is_open)
+    ids |= {outage.id for outage in correlator.outages()}
     silent = {agent_id for outage in correlator.outages() for agent_id in outage.evidence.get("silent", ())}
     there = {agent_id for agent_id, at_us in heard.items() if at_us >= end_us - _LATELY_US}
     return Rebuilt(
-        tuple(outage for outage in changed.values() if outage.id in ids or outage.state.is_open),
+        tuple(outage for outage in changed.values() if outage.id in ids),
         frozenset(there - silent),
     )
 

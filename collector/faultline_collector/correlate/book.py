@@ -67,8 +67,21 @@ class Book:
         return changed
 
     def restore(self, outages: Iterable[Outage]) -> None:
-        """Takes over the open ones of these."""
-        self.live += [revive(self._layout, outage) for outage in outages if outage.state.is_open]
+        """Takes over these: the open ones, and those that were told and have ended, for they may return."""
+        for outage in outages:
+            if outage.state.is_open:
+                self.live.append(revive(self._layout, outage))
+            elif outage.confirmed_us is not None and outage.layer != "silence":
+                self._take_for(outage)
+                self._closed.append(revive(self._layout, outage))
+
+    def _take_for(self, ended: Outage) -> None:
+        """Drops what was found of an ended outage anew, when the past was read again."""
+        again = [live for live in (*self.live, *self._closed) if live.is_again(ended)]
+        self.live = [live for live in self.live if live not in again]
+        self._closed = [live for live in self._closed if live not in again]
+        for live in again:
+            self._changed.pop(live.outage.id, None)
 
     def take_over(self, old: "Book", rows: Index, mine: Index, theirs: Index) -> None:
         """Takes over the open outages of another fleet; see `common_cells`."""

@@ -292,7 +292,7 @@ class Detector:
     # -- reading -------------------------------------------------------------------------------------------
 
     def restore(self, outages: Iterable[Outage]) -> None:
-        """Takes over open outages after a restart; their evidence follows by `observe`."""
+        """Takes over outages after a restart: open ones, then those that ended."""
         self._book.restore(outages)
 
     def refit(self, fleet: Fleet) -> None:

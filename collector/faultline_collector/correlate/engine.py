@@ -48,7 +48,11 @@ class Correlator(Protocol):
         """Judges, once a second; gives the outages that changed since the last tick."""
 
     def restore(self, outages: Iterable[Outage]) -> None:
-        """Takes over open outages after a restart; their evidence follows by `observe`."""
+        """Takes over outages after a restart.
+
+        Open ones before their evidence follows by `observe`; afterwards those that were told and have ended:
+        what returns of them keeps its id, and what was found of them anew is dropped.
+        """
 
     def refit(self, fleet: Fleet) -> None:
         """Goes on with another fleet; what agents and targets have in common keeps its evidence."""

@@ -101,6 +101,11 @@ class Live:
         """Whether it has come back so often of late that it is likely to come back again."""
         return sum(now_us - at_us <= FLAPPING_US for at_us in self.returned_us) >= FLAPPING_RETURNS
 
+    def is_again(self, ended: Outage) -> bool:
+        """Whether it is an outage that has ended, found once more and under another id."""
+        began = self.outage.subject == ended.subject and self.outage.onset_us <= (ended.resolved_us or 0)
+        return began and self.outage.id != ended.id and not self.is_silence
+
     @property
     def is_silence(self) -> bool:
         """Whether agents that cannot be heard or do not trust themselves opened it, not failures."""

@@ -40,6 +40,7 @@ class ScriptedCorrelator:
     steps: list[tuple[str, int]] = field(default_factory=list)
     contacts: list[tuple[str, int]] = field(default_factory=list)
     restored: tuple[Outage, ...] = ()
+    current: dict[str, Outage] = field(default_factory=dict)
     fleet: Fleet = field(default_factory=Fleet)
     broken: bool = False
 
@@ -59,19 +60,22 @@ class ScriptedCorrelator:
         if self.broken:
             raise ZeroDivisionError
         self.steps.append(("tick", now_us))
-        return self.found.pop(0) if self.found else ()
+        found = self.found.pop(0) if self.found else ()
+        self.current |= {outage.id: outage for outage in found}
+        return found
 
     def restore(self, outages: Iterable[Outage]) -> None:
         """Notes the outages."""
-        self.restored = tuple(outages)
+        self.restored += tuple(outages)
 
     def refit(self, fleet: Fleet) -> None:
         """Notes the fleet."""
         self.fleet = fleet
 
     def outages(self) -> tuple[Outage, ...]:
-        """What was restored."""
-        return self.restored
+        """What was restored, and what was found since."""
+        known = {outage.id: outage for outage in self.restored} | self.current
+        return tuple(outage for outage in known.values() if outage.state.is_open)
 
     def standings(self, now_us: int) -> tuple[Standing, ...]:
         """Nothing."""
