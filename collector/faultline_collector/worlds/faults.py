@@ -88,8 +88,11 @@ def _chance(
 
 
 def _agents(fleet: Fleet, chosen: From, random: np.random.Generator) -> Mask:
-    drawn = random.random(len(fleet.agents)) < chosen.share
-    chosen_ones: Mask = drawn & np.array([_is_from(agent, chosen) for agent in fleet.agents])
+    """A share of the agents that are meant, but two at least, or all: what hits nobody is no fault."""
+    drawn = random.random(len(fleet.agents))
+    meant = np.array([_is_from(agent, chosen) for agent in fleet.agents])
+    second = np.sort(np.where(meant, drawn, 1.0))[:2].max(initial=0.0)
+    chosen_ones: Mask = meant & ((drawn < chosen.share) | (drawn <= second))
     return chosen_ones
 
 

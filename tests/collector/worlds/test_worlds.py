@@ -134,6 +134,18 @@ def test_a_fault_hits_what_and_whom_and_when_it_says() -> None:
     assert set(world.results.status[failed(world)].tolist()) == {502}
 
 
+@pytest.mark.parametrize(
+    ("seen_from", "hit"),
+    [({"regions": ["gb-south"], "share": 0.0}, 2), ({"regions": ["gb-south"], "share": 1.0}, 4),
+     ({"agents": ["gb-south-1"], "share": 0.0}, 1), ({"agents": ["nobody"], "share": 0.0}, 0)],
+)  # fmt: skip
+def test_a_share_of_a_group_is_two_agents_at_least(seen_from: dict[str, Any], hit: int) -> None:
+    """However small: a fault that hit nobody, or an agent alone, would be labelled as what nobody can see."""
+    fault = {"from": seen_from, "how": {"tls": 1}, "course": [[at(20), 1], [at(40), 1]]}
+    world = make_world(scenario(fault, **QUIET))
+    assert np.unique(world.results.source[failed(world)]).size == hit
+
+
 def test_a_course_goes_in_straight_lines() -> None:
     """From nothing to all over twenty minutes: about half of it on the way."""
     fault = {"what": {"providers": ["edgeline"]}, "course": [[at(20), 0], [at(40), 1], [at(60), 1]]}
