@@ -1,18 +1,24 @@
 """When cells are written to InfluxDB: as a rule once, and no answer depends on it."""
 
 from contextlib import closing
+from dataclasses import fields
 
+import numpy as np
+
+from faultline_collector.results import ResultBatch
+from faultline_collector.stores.influxdb.lines import BACKLOG, RECORD
 from faultline_collector.stores.influxdb.outbox import Bounds
-from faultline_collector.stores.influxdb.rollup_points import cells_query, written_cells
+from faultline_collector.stores.influxdb.reading import records, records_query
+from faultline_collector.stores.influxdb.rollup_points import cells_query, without_roles, written_cells
 from faultline_collector.stores.influxdb.server import Server
 from faultline_collector.stores.influxdb.store import InfluxdbStore
 from faultline_collector.stores.order import DAY_US, MINUTE_US
-from faultline_collector.stores.rollups import FIVE_MINUTES_US, HOUR_US
-from faultline_collector.stores.store import Store
+from faultline_collector.stores.rollups import FIVE_MINUTES_US, HOUR_US, Cells, fold, merged
+from faultline_collector.stores.store import ReceivedRange, Store
 from faultline_collector.stores.summary import Span, SummaryQuery, SummaryRow
 from tests.collector.stores.influxdb.buckets import address_of
 from tests.collector.stores.influxdb.conftest import Opens, drained, until
-from tests.collector.stores.rows import NOON_US, Row, kept_up, put
+from tests.collector.stores.rows import FLEET, NOON_US, Row, kept_up, many, put
 from tests.servers.influxdb import Organisation
 
 SPAN = Span(NOON_US - HOUR_US, NOON_US + DAY_US)
@@ -92,6 +98,37 @@ def test_what_came_late_goes_with_what_came_before(opens: Opens, influxdb: Organ
     store = opens(now_us=ENDED_US + FIVE_MINUTES_US)
     kept_up(store)
     assert (told(store), counted(influxdb, url)) == (expected, 3)
+
+
+def test_cells_are_what_the_results_in_influxdb_come_to(
+    opens: Opens, influxdb: Organisation, url: str
+) -> None:
+    """Folded again from what was sent, they are the same to the last count, late results and all."""
+    store = opens(now_us=NOON_US + DAY_US // 2)
+    for first, at_us in ((1, 0), (301, HOUR_US // 2), (601, FIVE_MINUTES_US // 2)):
+        row = Row(first, at_us=at_us, timings_us={"total": 900 * first, "dns": first})
+        put_batch(store, many(first, 300, row))
+        kept_up(store)
+    until(lambda: drained(store))
+    address = address_of(url)
+    with closing(Server(address, lambda: influxdb.token)) as server:
+        results = records(server.ask(records_query(address.bucket, (RECORD, BACKLOG), SPAN, ())))
+        for width_us in (FIVE_MINUTES_US, HOUR_US):
+            rows = server.ask(cells_query(address.rollups, width_us, SPAN, None))
+            cells = merged([without_roles(written.cells) for written in written_cells(rows, width_us)])
+            assert_same(cells, merged([fold(results, width_us)]))
+
+
+def assert_same(some: Cells, others: Cells) -> None:
+    """Every column is equal."""
+    for column in fields(Cells):
+        assert np.array_equal(getattr(some, column.name), getattr(others, column.name)), column.name
+
+
+def put_batch(store: Store, results: ResultBatch) -> None:
+    """Appends results of one source that follow each other."""
+    first, last = int(results.sequence[0]), int(results.sequence[-1])
+    assert store.append(results, [ReceivedRange(results.sources[0], first, last)], FLEET) == 0
 
 
 def test_an_outbox_that_fills_waits_for_nothing(opens: Opens, influxdb: Organisation, url: str) -> None:
