@@ -124,10 +124,18 @@ class Book:
                 for child in inside:
                     if child is not heir:
                         self.absorb(child, heir, now_us)
+            elif self._is_another(heir, cause, bad):
+                self._open(cause, rectangle, bad, lost, now_us)
         elif parent is None:
             self._open(cause, rectangle, bad, lost, now_us)
         elif parent.outage.state is State.SUSPECTED and parent.supported_us < now_us:
             self._reshape(parent, cause, rectangle, bad, lost, now_us)
+
+    def _is_another(self, heir: Live, cause: Cause, bad: Mask) -> bool:
+        """Whether a cause is about more than an outage that has had its change: the rest must be told."""
+        return (
+            heir.changes > 0 and heir.outage.subject != cause.subject and contained(bad, heir.bad) < CONTAINED
+        )
 
     def _bad_cells(self, cause: Cause, now_us: int) -> tuple[Mask, Mask]:
         rectangle = self.nothing.copy()
@@ -274,10 +282,11 @@ class Book:
             return False
         more, less = bad & ~live.rectangle, live.bad & ~rectangle
         lasting_us = for_us - self.hold_us
-        if not self._lasts(bad, cause, now_us, lasting_us):
-            return False
-        grows = not more.any() or all(self._lasts(more, cause, now_us, us) for us in (lasting_us, for_us))
-        return grows and not (less.any() and self._lasts(less, cause, now_us, lasting_us))
+        return (
+            self._lasts(bad, cause, now_us, lasting_us)
+            and (not more.any() or all(self._lasts(more, cause, now_us, us) for us in (lasting_us, for_us)))
+            and not (less.any() and self._lasts(less, cause, now_us, lasting_us))
+        )
 
     def _lasts(self, bad: Mask, cause: Cause, now_us: int, lasting_us: int) -> bool:
         base = self._senses[cause.slow].base

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from faultline.outcomes import Outcome
+from faultline_collector.correlate.detector import Detector
 from faultline_collector.fleet import Agent, Target
 from faultline_collector.outages import Scope, State
 from tests.collector.correlate.paced import PacedWorld
@@ -38,6 +39,18 @@ def test_an_outage_of_a_service_that_is_removed_ends() -> None:
     without(world, targets={"s01-0"}).run(5)
     assert [o.state for o in world.last.values()] == [State.RESOLVED]
     assert world.detector.outages() == ()
+
+
+def test_an_outage_of_a_service_that_was_removed_during_a_restart_ends() -> None:
+    """What was kept of it finds nothing in the new configuration."""
+    world = World(lab_fleet(), noise=0.0).run(WARM_S).run(20, service("s01", Outcome.HTTP))
+    (before,) = world.open()
+    without(world, targets={"s01-0"})
+    world.fleet = replace(world.fleet, services=tuple(s for s in world.fleet.services if s.id != "s01"))
+    world.detector = Detector(world.fleet, world.settings)
+    world.detector.restore([before])
+    world.run(5)
+    assert [(o.id, o.state) for o in world.last.values()] == [(before.id, State.RESOLVED)]
 
 
 def test_an_outage_of_a_network_without_agents_ends() -> None:
