@@ -132,7 +132,7 @@ def write_cells(server: Server, number: int) -> int:
         for width_us in WIDTHS_US:
             lines = cell_lines(fold(own, width_us), Mark("bench", 0)).splitlines(keepends=True)
             for first in range(0, len(lines), MOST_LINES):
-                answer = server.write(server.address.rollups, b"".join(lines[first : first + MOST_LINES]))
+                answer = server.write(server.address.rollups, [b"".join(lines[first : first + MOST_LINES])])
                 assert answer.kind is Kind.TAKEN, answer
     return begins[-1]
 

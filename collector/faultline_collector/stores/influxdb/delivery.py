@@ -1,6 +1,6 @@
 """Lines to InfluxDB until every one is stored or known to be refused for good."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from faultline_collector.stores.influxdb.answers import Answer, Kind, reason_of
 from faultline_collector.stores.influxdb.deadletters import DeadLetters
@@ -11,6 +11,9 @@ MOST_LINES = 10_000
 
 MOST_TRIES = 200
 """Requests that a search for refused lines may take; what is then not found is only counted."""
+
+_FEW = 16
+"""So many pieces are sent one after the other; to copy them together would cost more."""
 
 
 class NotDelivered(Exception):
@@ -28,7 +31,10 @@ class Delivery:
     """
 
     def __init__(
-        self, write: Callable[[bytes], Answer], letters: DeadLetters, most_lines: int = MOST_LINES
+        self,
+        write: Callable[[Sequence[bytes]], Answer],
+        letters: DeadLetters,
+        most_lines: int = MOST_LINES,
     ) -> None:
         self._write = write
         self._letters = letters
@@ -41,39 +47,40 @@ class Delivery:
         number = 0
         for piece in pieces:
             if held and number + piece.number > self._most_lines:
-                self._send(Lines(b"".join(held), number))
+                self._send(held, number)
                 held, number = [], 0
             held.append(piece.text)
             number += piece.number
-        self._send(Lines(b"".join(held), number))
+        self._send(held, number)
 
     def send(self, body: bytes) -> None:
         """Raises NotDelivered when any of it has to be sent again; it is safe to send all of it again."""
-        self._send(Lines(body, body.count(b"\n")))
+        self._send([body], body.count(b"\n"))
 
-    def _send(self, lines: Lines) -> None:
-        for part in self._parts(lines):
+    def _send(self, pieces: Sequence[bytes], number: int) -> None:
+        for part in self._parts(pieces, number):
             self._settle(part, self._try(part))
 
-    def _parts(self, lines: Lines) -> Iterator[bytes]:
-        if lines.number <= self._most_lines:
-            yield from (lines.text,) if lines.text else ()
+    def _parts(self, pieces: Sequence[bytes], number: int) -> Iterator[Sequence[bytes]]:
+        if number <= self._most_lines:
+            if number:
+                yield pieces if len(pieces) <= _FEW else [b"".join(pieces)]
             return
-        single = lines.text.splitlines(keepends=True)
-        for start in range(0, len(single), self._most_lines):
-            yield b"".join(single[start : start + self._most_lines])
+        lines = _single(pieces)
+        for start in range(0, len(lines), self._most_lines):
+            yield [b"".join(lines[start : start + self._most_lines])]
 
-    def _try(self, body: bytes) -> Answer:
+    def _try(self, body: Sequence[bytes]) -> Answer:
         self._tries -= 1
         answer = self._write(body)
         if not answer.settles:
             raise NotDelivered(answer)
         return answer
 
-    def _settle(self, body: bytes, answer: Answer) -> None:
+    def _settle(self, body: Sequence[bytes], answer: Answer) -> None:
         if answer.kind is Kind.TAKEN:
             return
-        lines = body.splitlines(keepends=True)
+        lines = _single(body)
         hopeless = len(lines) == 1 or answer.dropped == len(lines)
         if hopeless or (self._tries <= 0 and answer.kind is Kind.PARTIAL):
             reason = "too_large" if answer.kind is Kind.TOO_LARGE else reason_of(answer.why)
@@ -83,3 +90,7 @@ class Delivery:
         middle = len(lines) // 2
         for half in (lines[:middle], lines[middle:]):
             self.send(b"".join(half))
+
+
+def _single(pieces: Sequence[bytes]) -> list[bytes]:
+    return b"".join(pieces).splitlines(keepends=True)

@@ -36,6 +36,7 @@ NANOSECONDS = 1000
 """A microsecond has so many; the sequence says which of them is a result's."""
 
 _KNOWN_TAGS = 2**16
+_SMALL = 2**16
 _ROWS = 2500
 """So many lines at once stay near the cache of a processor; a power of two would share few of its lines."""
 
@@ -58,21 +59,24 @@ def result_lines(placed: PlacedResults, roles: Sequence[Role]) -> Iterator[Lines
     if not len(placed):
         return
     results = placed.results
-    begin, sort, late = _tags(placed, roles), _sorts(results), _late(results)
+    times = times_ns(results)
+    begin, sort, late = _tags(placed, roles, _twins(results, times)), _sorts(results), _late(results)
     detail = _details(results)
     for rows, timings, told in _patterns(results):
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
-            page = results.select(part)
-            measured = [decimals(page.timings_us[name]) for name in timings]
+            measured = [decimals(results.timings_us[name].take(part)) for name in timings]
             columns: list[Column] = [MEASUREMENT.encode(), *(tag.rows(part) for tag in begin)]
             columns.append(sort.fields.rows(part))
             for name, digits in zip(timings, measured, strict=True):
                 columns += [b"%s_us=" % name.encode(), *digits, b"i,"]
             columns += [detail.fields.rows(part)] if told else []
-            columns += [late.rows(part), *_record(page, sort.record.rows(part), timings, measured)]
+            columns += [late.rows(part), *_identity(results, part), sort.record.rows(part)]
+            for digits in measured:
+                columns += [b" ", *digits]
+            columns.append(b";%s;" % " ".join(timings).encode())
             columns += [detail.record.rows(part)] if told else []
-            columns += [b'" ', *decimals(times_ns(page))]
+            columns += [b'" ', *decimals(times.take(part))]
             yield Lines(lines(len(part), columns), len(part))
 
 
@@ -126,15 +130,16 @@ def _patterns(results: ResultBatch) -> Iterator[tuple[npt.NDArray[np.intp], tupl
     mask = (results.detail >= 0).astype(np.int64) if len(results.detail) else np.zeros(len(results), np.int64)
     for bit, name in enumerate(names, start=1):
         mask |= (results.timings_us[name] != NOT_REACHED).astype(np.int64) << bit
-    for pattern in np.unique(mask):
+    first, numbers = _numbered(mask)
+    for number, pattern in enumerate(mask[first].tolist()):
         reached = tuple(name for bit, name in enumerate(names, start=1) if pattern >> bit & 1)
-        yield np.flatnonzero(mask == pattern), reached, bool(pattern & 1)
+        yield np.flatnonzero(numbers == number), reached, bool(pattern & 1)
 
 
 def _sorts(results: ResultBatch) -> _Both:
     """What few results differ in: one text for each combination of all these columns that occurs."""
     columns = [getattr(results, name) for name in _FEW]
-    _, first, codes = np.unique(code_of(columns), return_index=True, return_inverse=True)
+    first, codes = _numbered(code_of(columns))
     sorts = [
         dict(zip(_FEW, row, strict=True)) for row in zip(*(c[first].tolist() for c in columns), strict=True)
     ]
@@ -145,6 +150,20 @@ def _sorts(results: ResultBatch) -> _Both:
     ]
     record = [" ".join(str(sort[name]) for name in _FEW).encode() for sort in sorts]
     return _Both(texts(fields, codes), texts(record, codes))
+
+
+def _numbered(codes: Int64) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Where each code that occurs is found, and for each place which of these it has, mostly unsorted."""
+    if codes.max() >= _SMALL:
+        _, first, number = np.unique(codes, return_index=True, return_inverse=True)
+        return first, number
+    found = np.flatnonzero(np.bincount(codes))
+    numbers = np.empty(int(found[-1]) + 1, np.intp)
+    numbers[found] = np.arange(len(found))
+    number = numbers.take(codes)
+    places = np.empty(len(found), np.intp)
+    places[number] = np.arange(len(codes))
+    return places, number
 
 
 def _details(results: ResultBatch) -> _Both:
@@ -162,22 +181,17 @@ def _late(results: ResultBatch) -> Texts:
     return texts(_FIELD, ((late < IN_TIME_US[0]) | (late > IN_TIME_US[1])).astype(np.intp))
 
 
-def _record(
-    results: ResultBatch, sort: Column, timings: Sequence[str], measured: Sequence[Sequence[Column]]
-) -> list[Column]:
-    """The whole result as text, but for what stands before and behind it in its field."""
-    columns: list[Column] = [*decimals(results.sequence), b";"]
+def _identity(results: ResultBatch, some: npt.NDArray[np.intp]) -> list[Column]:
+    """The begin of the record of some results."""
+    columns: list[Column] = [*decimals(results.sequence.take(some)), b";"]
     for name in RECORD_NUMBERS[: -len(_FEW)]:
-        columns += [*decimals(getattr(results, name)), b" "]
-    columns.append(sort)
-    for digits in measured:
-        columns += [b" ", *digits]
-    return [*columns, b";%s;" % " ".join(timings).encode()]
+        columns += [*decimals(getattr(results, name).take(some)), b" "]
+    return columns
 
 
-def _tags(placed: PlacedResults, roles: Sequence[Role]) -> list[Texts]:
+def _tags(placed: PlacedResults, roles: Sequence[Role], twins: Int64) -> list[Texts]:
     """For each tag, in order of its name: its texts, name and all."""
-    results, twins = placed.results, _twins(placed.results)
+    results = placed.results
     words: dict[str, tuple[Iterable[str | int], npt.NDArray[np.integer]]] = {
         "agent": ((source.agent_id for source in results.sources), results.source),
         "component": ((role.component for role in roles), results.target),
@@ -198,13 +212,13 @@ def _tag(name: str, words: Sequence[str | int], codes: npt.NDArray[np.integer]) 
     return texts([found[word] for word in words], codes)
 
 
-def _twins(results: ResultBatch) -> Int64:
+def _twins(results: ResultBatch, times: Int64) -> Int64:
     """0 but for results that would land on the point of another: those of a pair at the same nanosecond.
 
     A clock that stands still makes them. They are told apart by a tag, in order of their sequence.
     """
     twins = np.zeros(len(results), np.int64)
-    code = code_of((results.source, results.target, times_ns(results)))
+    code = code_of((results.source, results.target, times))
     if np.all(np.diff(np.sort(code))):
         return twins
     order = np.lexsort((results.sequence, code))

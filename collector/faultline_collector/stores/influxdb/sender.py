@@ -120,7 +120,7 @@ class Sender:
             self._recover()
             self._outbox.settle(items)
 
-    def _write(self, body: bytes) -> Answer:
+    def _write(self, body: Sequence[bytes]) -> Answer:
         return self._server.write(self._server.address.bucket, body)
 
     def _rest(self, answer: Answer) -> None:

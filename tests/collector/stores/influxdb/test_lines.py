@@ -55,6 +55,23 @@ def test_no_two_results_share_a_point() -> None:
     assert sum("twin=" in point for point in points) == 1500
 
 
+@pytest.mark.parametrize("status", [404, 65535], ids=["near", "far apart"])
+def test_results_of_any_sorts_keep_their_own(status: int) -> None:
+    """However far apart attempts, outcomes and status are."""
+    rows = [Row(1), Row(2, outcome=7, status=0, attempt=1, flags=1), Row(3, outcome=5, status=status), Row(4)]
+    told = {
+        int(found[1]): (found[0], found[2])
+        for line in written(batch_of(rows))
+        for found in [re.findall(r'outcome="(\w+)".*record="(\d+);\d+ 0 \d+ ([\d ]+);', line)[0]]
+    }
+    assert told == {
+        1: ("ok", "0 1 200 4 0 5000"),
+        2: ("timeout", "1 7 0 4 1 5000"),
+        3: ("http", f"0 5 {status} 4 0 5000"),
+        4: ("ok", "0 1 200 4 0 5000"),
+    }
+
+
 def test_a_resend_lands_on_the_same_point() -> None:
     """The place of a result depends on itself alone."""
     alone, among = written(batch_of([Row(7)])), written(batch_of([Row(i) for i in range(1, 20)]))
