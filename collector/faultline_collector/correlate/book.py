@@ -16,6 +16,7 @@ from faultline_collector.correlate.life import (
     CONTAINED,
     GUARD_HOLDS,
     GUARD_INTERVALS,
+    MOST_CALMS,
     STALE_INTERVALS,
     STEADY_US,
     SWITCH_TICKS,
@@ -319,7 +320,7 @@ class Book:
         live.aged_us = now_us
         live.supported_us = live.supported_us or now_us
         base, bad = self._senses[live.slow].base, self._own(live)
-        if live.outage.state is State.SUSPECTED and not live.flaps(now_us):
+        if live.outage.state is State.SUSPECTED and live.calms < MOST_CALMS:
             self._begin_anew(live, now_us)
         found = recovery(live, bad, self._cells, base, self._layout, now_us, self.hold_us)
         state = live.outage.state
@@ -341,8 +342,7 @@ class Book:
         """After a calm a suspicion must hold anew: what was before it is over."""
         began_us = self._calm_us(live, live.rectangle, live.began_us)
         if began_us != live.began_us:
-            failed_since = self._fed_us(live) >= live.began_us
-            live.returned_us += (now_us,) if failed_since else ()
+            live.calms += self._fed_us(live) >= live.began_us
             live.began_us = began_us
 
     def _calm_us(self, live: Live, rectangle: Mask, since_us: int) -> int:

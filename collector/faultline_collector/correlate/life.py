@@ -27,6 +27,8 @@ CONFIRM_NATS, CONFIRM_EACH = 8.0, 2.5
 GUARD_HOLDS, GUARD_INTERVALS = 1.5, 2
 """How long after an outage's end what fails within it opens nothing new, times the hold or intervals."""
 STALE_INTERVALS = 2.0
+MOST_CALMS = 3
+"""After how many calms a suspicion need not hold anew: what comes again and again is told."""
 FLAPPING_RETURNS, FLAPPING_US = 3, 900_000_000
 """How often an outage must have come back after its end within which time to be flapping."""
 STEADY_US = 300_000_000
@@ -64,6 +66,7 @@ class Live:
     proposal: tuple[str, ...] = ()
     proposed_ticks: int = 0
     proposed_us: int = 0
+    calms: int = 0
     returned_us: tuple[int, ...] = ()
     before: Outage | None = None
     absorbed: set[Key] = field(default_factory=set)

@@ -35,7 +35,6 @@ NAMES = (
 
 
 NOT_YET = {
-    ("comes_out", "cloudflare-2022"): "half of the regions are hit, and everywhere is told",
     ("comes_out", "rogers-2022"): "what comes back after hours is taken for usual for most of an hour",
     ("nothing_else", "rogers-2022"): "the provider's later spells are told as its services",
 }
