@@ -23,7 +23,7 @@ from faultline_collector.results import ResultBatch, Source
 from faultline_collector.stores import open_store
 from faultline_collector.stores.influxdb.answers import Kind
 from faultline_collector.stores.influxdb.delivery import MOST_LINES
-from faultline_collector.stores.influxdb.roles import roles_of
+from faultline_collector.stores.influxdb.roles import Roles
 from faultline_collector.stores.influxdb.rollup_points import Mark, cell_lines, with_roles
 from faultline_collector.stores.influxdb.server import Server
 from faultline_collector.stores.places import placed, places_of
@@ -124,7 +124,7 @@ def fill(store: Store, number: int, first: int = 0) -> None:
 
 def write_cells(server: Server, number: int) -> int:
     """Writes the cells of the days before `RAW_FROM_US`; gives how many results they count."""
-    apart_us, roles = 30 * DAY_US // number, roles_of(FLEET, tuple(ALL))
+    apart_us, roles = 30 * DAY_US // number, Roles().of(FLEET, tuple(ALL))
     begins = [-(-day * DAY_US // apart_us) for day in range(30 - RAW_DAYS + 1)]
     for at, until in pairwise(begins):
         results, _ = batch(at, until - at, number)

@@ -89,7 +89,7 @@ def encoded(entry: Entry) -> bytes:
         ensure_ascii=False,
         separators=(",", ":"),
     ).encode()
-    return b"".join([_HEAD.pack(len(head)), head, *(c.tobytes() for c in columns), entry.lines])
+    return b"".join([_HEAD.pack(len(head)), head, *(column.data for column in columns), entry.lines])
 
 
 def decoded(payload: bytes | memoryview) -> Entry:

@@ -25,7 +25,7 @@ from faultline_collector.stores.influxdb.folding import Folding
 from faultline_collector.stores.influxdb.history import History, Wanted
 from faultline_collector.stores.influxdb.outbox import Outbox, bounds_of
 from faultline_collector.stores.influxdb.packing import Packing
-from faultline_collector.stores.influxdb.roles import roles_of
+from faultline_collector.stores.influxdb.roles import Roles
 from faultline_collector.stores.influxdb.sender import Sender
 from faultline_collector.stores.influxdb.server import Server
 from faultline_collector.stores.influxdb.shelf import Shelf
@@ -59,6 +59,7 @@ class InfluxdbStore:
         self._letters = letters
         self._lock = Lock()
         self._ledger = Ledger(outbox.ranges())
+        self._roles = Roles()
         self._timings = set(outbox.mark(_TIMINGS).split())
         self._sender = Sender(outbox, server, letters)
         self._history = History(server.address.bucket, outbox, self._ask)
@@ -80,7 +81,7 @@ class InfluxdbStore:
             timings = kept_timings(results, self._timings)
             kept = replace(results, timings_us=timings)
             self._learn(set(timings))
-            roles = roles_of(fleet, kept.target_ids)
+            roles = self._roles.of(fleet, kept.target_ids)
             self._keep(Entry(placed(kept, places_of(fleet)), roles, tuple(fresh)))
             self._ledger.note(fresh)
             return left_out(results, timings)

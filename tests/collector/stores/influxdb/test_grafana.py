@@ -12,14 +12,17 @@ from typing import Any
 
 import pytest
 
+from faultline.ranges import Ranges
 from faultline_collector.fleet import Agent, Fleet, Target
 from faultline_collector.outages import State
-from faultline_collector.stores import open_store
+from faultline_collector.results import Source
+from faultline_collector.stores.influxdb.address import read_token
+from faultline_collector.stores.influxdb.deadletters import DeadLetters
+from faultline_collector.stores.influxdb.outbox import Outbox
 from faultline_collector.stores.influxdb.reading import tables
 from faultline_collector.stores.influxdb.server import Server
 from faultline_collector.stores.influxdb.setup import Wish, set_up
 from faultline_collector.stores.influxdb.store import InfluxdbStore
-from faultline_collector.stores.options import StoreOptions
 from tests.collector.stores.influxdb.buckets import address_of
 from tests.collector.stores.influxdb.conftest import drained, until
 from tests.collector.stores.influxdb.test_lines import outage
@@ -56,32 +59,29 @@ def ask(influxdb: Organisation, tmp_path_factory: pytest.TempPathFactory) -> Ite
     url = f"influxdb://{influxdb.url.removeprefix('http://')}/{influxdb.org}/results"
     wish = Wish(timedelta(days=7), timedelta(days=400), folder / "token")
     list(set_up(address_of(url), influxdb.token, wish))
-    with closing(open_store(url, StoreOptions(folder / "token", folder / "outbox"))) as store:
-        assert isinstance(store, InfluxdbStore)
-        store.note_outages([outage(State.CONFIRMED, confirmed_us=now_us() - 20 * MINUTE_US)])
+    server = Server(address_of(url), lambda: read_token(folder / "token"))
+    letters = DeadLetters(folder / "refused.jsonl")
+    now_us = time.time_ns() // 1000
+    with closing(InfluxdbStore(server, Outbox(folder / "outbox"), letters, lambda: now_us)) as store:
+        store.note_outages([outage(State.CONFIRMED, confirmed_us=now_us - 20 * MINUTE_US)])
         for minutes in (range(48), range(48, 60)):  # the last are not in the roll-ups yet
             for agent, target in (("in-1", "twitter-web"), ("us-1", "twitter-web"), ("in-1", "bank")):
-                put(store, agent, target, minutes)
+                put(store, agent, target, [now_us - (59 - minute) * MINUTE_US for minute in minutes])
         until(lambda: drained(store))
         kept_up(store)
     with closing(Server(address_of(url), lambda: influxdb.token)) as server:
         yield lambda flux: rows(server, flux)
 
 
-def now_us() -> int:
-    """Microseconds since 1970."""
-    return time.time_ns() // 1000
-
-
-def put(store: InfluxdbStore, agent: str, target: str, minutes: range) -> None:
-    """A result for some minutes of the last hour; every fourth of the bank's is an error."""
-    begin_us = now_us() - 60 * MINUTE_US - NOON_US
+def put(store: InfluxdbStore, agent: str, target: str, times_us: list[int]) -> None:
+    """A result at each time; every fourth of the bank's is an error."""
     failed = {"outcome": 5, "status": 503, "detail": "503 instead of 200"}
+    first = store.received().get(Source(agent, f"spool-{target}"), Ranges()).count() + 1
     results = []
-    for i in minutes:
-        at_us = begin_us + i * MINUTE_US
-        row = Row(i + 1, agent, target, at_us, f"spool-{target}", received_us=at_us + 1, timings_us=TIMINGS)
-        results.append(replace(row, **failed) if target == "bank" and i % 4 == 3 else row)  # type: ignore[arg-type]
+    for i, time_us in enumerate(times_us, first):
+        at_us = time_us - NOON_US
+        row = Row(i, agent, target, at_us, f"spool-{target}", received_us=at_us + 1, timings_us=TIMINGS)
+        results.append(replace(row, **failed) if target == "bank" and i % 4 == 0 else row)  # type: ignore[arg-type]
     store.append(batch_of(results), ranges_of(results), FLEET)
 
 
