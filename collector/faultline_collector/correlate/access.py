@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faultline_collector.correlate.causes import Cause, beyond, leaked, mixed, penalties
+from faultline_collector.correlate.causes import Cause, beyond, leaked, mixed, most, penalties
 from faultline_collector.correlate.evidence import RATES, Block
 from faultline_collector.correlate.layout import Index, Layout
 from faultline_collector.correlate.nulls import alone, burst
@@ -40,29 +40,31 @@ def access_causes(
         block.windows_us,
         settings.costs,
     )
-    own = alone(ratio, settings.costs.agent)
-    voice = leaked(beyond(ratio, np.maximum(own, bad_minute), settings.access_cap_nats))
-    lonely = leaked(beyond(ratio, bad_minute, MOST_NATS))
-    fits = mixed(ratio)
+    null = np.maximum(alone(ratio, settings.costs.agent), bad_minute)
+    cap = settings.access_cap_nats
+    speaking, lonely = most(ratio, null, cap), most(ratio, bad_minute, MOST_NATS)
     for group in groups:
-        one = group.name == "agent"
-        said = (lonely if one else voice)[..., group.rows]
-        heard = said.sum(axis=3) - penalties(settings.costs.part_of_group)
+        rows, one = group.rows, group.name == "agent"
+        cost = float(getattr(settings.costs, group.name))
+        if (lonely if one else speaking)[rows].sum() <= cost:
+            continue
+        said = ratio[..., rows]
+        voice = beyond(said, bad_minute[rows], MOST_NATS) if one else beyond(said, null[rows], cap)
+        heard = leaked(voice).sum(axis=3) - penalties(settings.costs.part_of_group)
         if one:
             heard = heard[..., :1] - PART_OF_AGENT[:, None]
         at = np.unravel_index(int(heard.argmax()), heard.shape)
         window, rate, leak = (int(i) for i in at)
-        cost = float(getattr(settings.costs, group.name))
-        if heard[at] <= cost or not _services_fail(layout, block, group.rows, window):
+        if heard[at] <= cost or not _services_fail(layout, block, rows, window):
             continue
-        fit = fits[..., group.rows].sum(axis=3)
-        if float(fit.max()) <= _narrower(layout, block, group.rows) + ONE_OF_MANY:
+        fit = mixed(said).sum(axis=3)
+        if float(fit.max()) <= _narrower(layout, block, rows) + ONE_OF_MANY:
             continue
         yield Cause(
             family="access",
             scope=Scope.AGENT if one else Scope.NETWORK,
             subject=group.subject,
-            agents=block.agents[group.rows],
+            agents=block.agents[rows],
             targets=block.targets,
             gain=float(heard[at]),
             fit=float((fit - penalties(settings.costs.part_of_group)).max()),
@@ -70,7 +72,7 @@ def access_causes(
             rate=float(RATES[rate]),
             window_us=float(block.windows_us[window]),
             layers=block.layers,
-            voices=voice[window, rate, leak, group.rows],
+            voices=leaked(beyond(said[window, rate], null[rows], cap))[leak],
             form=group.name,
         )
 

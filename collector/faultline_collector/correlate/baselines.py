@@ -54,16 +54,17 @@ class Baselines:
 
     def learn(self, evicted: Evicted, now_us: int) -> None:
         """Takes rounds that left the rings, so that nothing is learned while it is being judged."""
-        if not evicted.cell.size:
-            return
-        free = self.frozen_until_us[evicted.cell] < now_us
-        cell = evicted.cell[free]
-        bad = (evicted.slow if self._slow else evicted.failed)[free]
-        self.ok[cell] += evicted.ok[free] - bad if self._slow else evicted.ok[free]
-        some = np.flatnonzero(bad)
-        self.failed[cell[some]] += bad[some]
-        if not self._slow and free.all():
-            self._layers += np.bincount(evicted.outcomes, minlength=8)
+        cell, outcome, slow = evicted.cell, evicted.outcome, evicted.slow
+        free = self.frozen_until_us[cell] < now_us
+        if not free.all():
+            cell, outcome, slow = cell[free], outcome[free], slow[free]
+        elif not self._slow:
+            self._layers += np.bincount(outcome[outcome > Outcome.OK], minlength=8)
+        fine, failed = outcome == Outcome.OK, outcome > Outcome.OK
+        if self._slow:
+            fine, failed = fine & ~slow, slow
+        np.add.at(self.ok, cell, fine.astype(np.float64))
+        np.add.at(self.failed, cell[failed], 1.0)
 
     def refresh(self) -> None:
         """Takes p0 and the layers' shares anew from the counts."""

@@ -92,6 +92,12 @@ def beyond(ratio: Floats, null: Floats, cap: float) -> Floats:
     return out
 
 
+def most(ratio: Floats, null: Floats, cap: float) -> Floats:
+    """The most that each agent can give, whatever the window, rate and leak: [agents]."""
+    out: Floats = np.minimum(np.maximum(ratio.max(axis=(0, 1)) - null, 0.0), cap)
+    return out
+
+
 @cache
 def penalties(part_of_group: float) -> Floats:
     """What each rate and leak costs: [rates, leaks]."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from faultline.outcomes import Outcome
 from faultline_collector.correlate.layout import Index
@@ -31,13 +30,12 @@ NEVER = np.iinfo(np.int64).min // 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evicted:
-    """Rounds that left the rings: per flat cell, how many went well (and slowly) and how many failed."""
+    """Rounds that left the rings: of which flat cell, their outcome (0 where it was none, or no news), and
+    which were slow."""
 
     cell: Index
-    ok: npt.NDArray[np.int64]
-    slow: npt.NDArray[np.int64]
-    failed: npt.NDArray[np.int64]
-    outcomes: Int8
+    outcome: Int8
+    slow: Mask
 
 
 class Cells:
@@ -70,7 +68,7 @@ class Cells:
         """
         evicted = self._advance(cell, slot)
         keep = slot > self.head[cell] - ROUNDS
-        at = cell * ROUNDS + slot % ROUNDS
+        at = cell * ROUNDS + (slot & (ROUNDS - 1))
         flat = self.rounds.reshape(-1)
         answers = np.flatnonzero(keep & (flat[at] & AWAITED != 0))
         flat[at[answers]] = 0
@@ -112,31 +110,19 @@ class Cells:
         ahead = ahead[self._mark[cell[ahead]] == ahead]
         moved, old = cell[ahead], before[ahead]
         new = self.head[moved]
-        step = new - old == 1
-        evicted = _evicted(moved[step], self._next(moved[step], new[step])[:, None])
-        if step.all():
-            return evicted
-        far = ~step
-        more = _evicted(moved[far], self._skip(moved[far], old[far], new[far]))
-        return Evicted(*(np.concatenate((getattr(evicted, n), getattr(more, n))) for n in _EVICTED))
-
-    def _next(self, cell: Index, slot: Int64) -> Int8:
-        """Makes room for the next round of each; gives what was there."""
         flat = self.rounds.reshape(-1)
-        at = cell * ROUNDS + slot % ROUNDS
-        codes: Int8 = flat[at]
+        at = moved * ROUNDS + (new & (ROUNDS - 1))
+        far = np.flatnonzero(new - old > 1)
+        if far.size:
+            skipped = np.arange(1, ROUNDS)
+            gone = skipped < (new - old)[far, None]
+            back = (moved * ROUNDS)[far, None] + ((new[far, None] - skipped) & (ROUNDS - 1))
+            moved = np.concatenate((moved, np.repeat(moved[far], gone.sum(axis=1))))
+            at = np.concatenate((at, back[gone]))
+        codes = flat[at]
         flat[at] = 0
-        return codes
-
-    def _skip(self, cell: Index, old: Int64, new: Int64) -> Int8:
-        """Makes room for several rounds of each; gives what was there, [cells, ROUNDS]."""
-        row = cell[:, None]
-        back = (new[:, None] - np.arange(ROUNDS)) % ROUNDS
-        gone = np.arange(ROUNDS) < (new - old)[:, None]
-        held = self.rounds[row, back]
-        self.rounds[row, back] = np.where(gone, 0, held)
-        codes: Int8 = np.where(gone, held, 0).astype(np.uint8)
-        return codes
+        outcome = np.where(codes & (LATE | AWAITED), 0, codes & OUTCOME).astype(np.uint8)
+        return Evicted(moved, outcome, (codes & SLOW != 0) & (outcome == Outcome.OK))
 
     def _write(self, at: Int64, code: Int8, attempt: Int8) -> None:
         flat = self.rounds.reshape(-1)
@@ -194,22 +180,6 @@ class Cells:
         mine, theirs = mine[same], theirs[same]
         for name in ("rounds", "head", "phase_us", "floor_us"):
             getattr(self, name)[mine] = getattr(old, name)[theirs]
-
-
-_EVICTED = ("cell", "ok", "slow", "failed", "outcomes")
-
-
-def _evicted(cell: Index, codes: Int8) -> Evicted:
-    """Counts the rounds [cells, n] that left."""
-    news = np.where(codes & (LATE | AWAITED), 0, codes & OUTCOME)
-    well, failed = news == Outcome.OK, news > Outcome.OK
-    return Evicted(
-        cell=cell,
-        ok=well.sum(axis=1),
-        slow=((codes & SLOW != 0) & well).sum(axis=1),
-        failed=failed.sum(axis=1),
-        outcomes=news[failed].astype(np.uint8),
-    )
 
 
 def common_cells(rows: Index, columns: Index, old_targets: int) -> tuple[Index, Index]:

@@ -1,7 +1,6 @@
 """The failures of the last rounds, sparse: what the screen and the nulls read."""
 
 import numpy as np
-import numpy.typing as npt
 
 from faultline_collector.correlate.layout import Index
 from faultline_collector.results import Int8, Int64, Mask
@@ -18,18 +17,18 @@ class Recent:
         self.until_us: Int64 = np.empty(0, np.int64)
         self.outcome: Int8 = np.empty(0, np.uint8)
         self.slot: Int64 = np.empty(0, np.int64)
+        self._held: set[int] = set()
 
     def __len__(self) -> int:
         return len(self.cell)
 
     def add(self, cell: Index, slot: Int64, started_us: Int64, until_us: Int64, outcome: Int8) -> None:
         """Enters failed rounds, each once; `until_us` is when each is forgotten."""
-        names = self._names(cell, slot)
-        if cell.size == 1:
-            new = np.flatnonzero(~(names == self._names(self.cell, self.slot)).any(keepdims=True))
-        else:
-            _, first = np.unique(names, return_index=True)
-            new = np.sort(first[~np.isin(names[first], self._names(self.cell, self.slot))])
+        new = []
+        for at, name in enumerate(self._names(cell, slot).tolist()):
+            if name not in self._held:
+                self._held.add(name)
+                new.append(at)
         self.cell = np.concatenate((self.cell, cell[new]))
         self.slot = np.concatenate((self.slot, slot[new]))
         self.started_us = np.concatenate((self.started_us, started_us[new]))
@@ -50,8 +49,9 @@ class Recent:
         if len(self) and int(self.until_us.min()) < now_us:
             self.keep(self.until_us >= now_us)
 
-    def keep(self, which: Mask | npt.NDArray[np.intp]) -> None:
+    def keep(self, which: Mask) -> None:
         """Keeps some and forgets the rest."""
+        self._held.difference_update(self._names(self.cell[~which], self.slot[~which]).tolist())
         for name in _COLUMNS:
             setattr(self, name, getattr(self, name)[which])
 
@@ -68,3 +68,4 @@ class Recent:
             setattr(self, name, getattr(old, name))
         self.cell = place[old.cell]
         self.keep(self.cell >= 0)
+        self._held = set(self._names(self.cell, self.slot).tolist())

@@ -14,6 +14,7 @@ from faultline_collector.correlate.causes import (
     group_sum,
     leaked,
     mixed,
+    most,
     penalties,
 )
 from faultline_collector.correlate.evidence import RATES, WINDOWS, Block
@@ -80,11 +81,14 @@ def wide_causes(
     null = np.maximum(null, bursts[block.agents])
     if agents == 1:
         null = np.zeros(1)
+    cap = settings.agent_cap(agents)
+    if most(ratio, null, cap).sum() < form.cost:
+        return
     sums = _Sums(
         layout,
         block,
         form,
-        voice=leaked(beyond(ratio, null, settings.agent_cap(agents))),
+        voice=leaked(beyond(ratio, null, cap)),
         fit=mixed(ratio),
         network_cap=settings.network_cap(networks),
         settings=settings,
