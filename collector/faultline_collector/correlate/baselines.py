@@ -56,15 +56,17 @@ class Baselines:
         """Takes rounds that left the rings, so that nothing is learned while it is being judged."""
         cell, outcome, slow = evicted.cell, evicted.outcome, evicted.slow
         free = self.frozen_until_us[cell] < now_us
-        if not free.all():
+        all_free = bool(free.all())
+        if not all_free:
             cell, outcome, slow = cell[free], outcome[free], slow[free]
-        elif not self._slow:
-            self._layers += np.bincount(outcome[outcome > Outcome.OK], minlength=8)
         fine, failed = outcome == Outcome.OK, outcome > Outcome.OK
         if self._slow:
             fine, failed = fine & ~slow, slow
         np.add.at(self.ok, cell, fine.astype(np.float64))
-        np.add.at(self.failed, cell[failed], 1.0)
+        if failed.any():
+            np.add.at(self.failed, cell[failed], 1.0)
+            if all_free and not self._slow:
+                self._layers += np.bincount(outcome[failed], minlength=8)
 
     def refresh(self) -> None:
         """Takes p0 and the layers' shares anew from the counts."""

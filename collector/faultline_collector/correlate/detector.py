@@ -197,10 +197,12 @@ class Detector:
 
     def _judge_sense(self, sense: Channel, now_us: int, hot: Index) -> None:
         book, recent = self._book, sense.recent
-        recent.trim(now_us)
-        self._forget_settled(recent)
         mine = [live for live in book.failing if live.slow == sense.slow]
         due = self._looks_due(mine, now_us)
+        if not (due or hot.size or any(book.is_due(live, now_us) for live in mine)):
+            return
+        recent.trim(now_us)
+        self._forget_settled(recent)
         if due or hot.size:
             if due:
                 for live in mine:

@@ -90,22 +90,28 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
     oldest[masked[cell]] = NEVER
     live &= age <= oldest[:, None]
     at, back = np.nonzero(live)
-    code, age_at = rounds[at, back], np.maximum(age[at, back], 0)
+    code, age_at, owner = rounds[at, back], np.maximum(age[at, back], 0), cell[at]
     outcome = code & OUTCOME
-    bad = code & SLOW != 0 if base.slow else outcome > Outcome.OK
+    bad = np.flatnonzero(code & SLOW if base.slow else outcome > Outcome.OK)
     bins = np.searchsorted(windows, age_at) * cell.size + at
-    share = _layers(outcome[bad], age_at[bad] / float(steps.max()))
-    gain = _focus(outcome[bad], np.log(share / base.layer_share))
-    retry_ok, retry_bad = code & RETRY_OK != 0, code & RETRY_FAILED != 0
-    surprise = np.where(bad, base.surprise[cell[at]], base.p0[cell[at]])
-    waits = code & AWAITED != 0
-    if waits.any():
-        surprise[waits] = np.minimum(surprise[waits], base.overdue[cell[at[waits]] // cells.targets])
-    surprise -= retry_bad * np.log(RETRY_FAILS) + retry_ok * np.log1p(-RETRY_FAILS)
+    failures = outcome[bad]
+    share = _layers(failures, age_at[bad] / float(steps.max()))
+    gain = _focus(failures, np.log(share / base.layer_share))
+    surprise, failed = base.p0[owner], np.zeros(code.size)
+    surprise[bad], failed[bad] = base.surprise[owner[bad]], 1.0
+    waits = np.flatnonzero(code & AWAITED)
+    surprise[waits] = np.minimum(surprise[waits], base.overdue[owner[waits] // cells.targets])
+    fine = 1.0 - failed
+    retried = np.flatnonzero(code & (RETRY_OK | RETRY_FAILED))
+    if retried.size:
+        again_ok, again_bad = code[retried] & RETRY_OK != 0, code[retried] & RETRY_FAILED != 0
+        surprise[retried] -= again_bad * np.log(RETRY_FAILS) + again_ok * np.log1p(-RETRY_FAILS)
+        failed[retried] += again_bad
+        fine[retried] += again_ok
     shape = (WINDOWS, targets.size, agents.size)
 
-    def total(weights: npt.NDArray[np.generic]) -> Floats:
-        summed = np.bincount(bins, weights=weights.astype(np.float64), minlength=cell.size * WINDOWS)
+    def total(bins: Index, weights: Floats) -> Floats:
+        summed = np.bincount(bins, weights, cell.size * WINDOWS)
         out: Floats = summed.reshape(shape).cumsum(axis=0)
         return out
 
@@ -113,11 +119,11 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
         agents,
         targets,
         windows,
-        surprise=total(surprise),
-        focus=total(np.where(bad, gain[outcome], 0.0)),
-        failed=total(bad.astype(np.float64) + retry_bad),
-        fine=total((~bad).astype(np.float64) + retry_ok),
-        layers=np.bincount(outcome[bad], minlength=8).astype(np.float64),
+        surprise=total(bins, surprise),
+        focus=total(bins[bad], gain[failures]),
+        failed=total(bins, failed),
+        fine=total(bins, fine),
+        layers=np.bincount(failures, minlength=8).astype(np.float64),
     )
 
 

@@ -76,8 +76,11 @@ class Silence:
 
     def say(self, agent: Index, at_us: Int64, *, well: Mask, late: Mask) -> None:
         """Notes whether agents trust their own measurements; what comes late says nothing of now."""
-        np.maximum.at(self._well_us, agent[well & ~late], at_us[well & ~late])
-        np.maximum.at(self._unwell_us, agent[~well & ~late], at_us[~well & ~late])
+        unwell = ~(well | late)
+        if unwell.any():
+            np.maximum.at(self._unwell_us, agent[unwell], at_us[unwell])
+        well = well & ~late
+        np.maximum.at(self._well_us, agent[well], at_us[well])
 
     def hear_one(self, row: int, at_us: int, *, well: bool) -> None:
         """Notes one agent's word about itself."""
