@@ -23,7 +23,6 @@ from faultline_collector.correlate.life import (
     Live,
     carried,
     contained,
-    moved,
     persistence,
     recovery,
     reshaped,
@@ -384,10 +383,8 @@ class Book:
 
     def move(self, live: Live, state: State, now_us: int) -> None:
         """Moves an outage to another state."""
-        outage = moved(live, state, now_us)
-        if outage is not live.outage:
-            live.outage = outage
-            self.note(live)
+        live.outage = live.outage.with_state(state, now_us)
+        self.note(live)
 
     def freeze(self, now_us: int) -> None:
         """Keeps the cells of open outages from being learned, and what is in their rings after the end.

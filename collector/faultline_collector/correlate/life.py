@@ -218,13 +218,6 @@ def _lasting(block: Block, by_agent: Floats, layout: Layout, lasting_us: int) ->
     return failing >= min(2, block.agents.size) and float(by_agent[lasting].sum()) >= needed
 
 
-def moved(live: Live, state: State, now_us: int) -> Outage:
-    """The outage in another state, or itself when it is there already."""
-    if live.outage.state is state:
-        return live.outage
-    return live.outage.with_state(state, now_us)
-
-
 def contained(inner: Mask, outer: Mask) -> float:
     """Which share of `inner` lies within `outer`."""
     total = int(inner.sum())
