@@ -57,7 +57,7 @@ class Book:
 
     @property
     def unread(self) -> bool:
-        """Whether anything changed since the last reading."""
+        """Whether anything has changed."""
         return bool(self._changed)
 
     def read_changes(self) -> tuple[Outage, ...]:
@@ -244,7 +244,8 @@ class Book:
         more = bad & ~live.rectangle
         if live.restored or contained(rectangle, live.rectangle) == 1.0 or not more.any():
             return True
-        live.grows_us = self._calm_us(live, rectangle & ~live.rectangle, live.grows_us or now_us)
+        beyond, since_us = rectangle & ~live.rectangle, live.grows_us or now_us
+        live.grows_us = calm_us(beyond, self._cells, since_us, slow=live.slow)
         return self._lasts(more, cause, now_us, now_us - live.grows_us - self.hold_us)
 
     def _reshape(
@@ -274,13 +275,13 @@ class Book:
 
     def _endures(self, live: Live, cause: Cause, rectangle: Mask, bad: Mask, now_us: int) -> bool:
         """Whether a confirmed outage may move to a cause: it lasts, what it adds too, what it drops not."""
-        live.proposed_us = self._calm_us(live, rectangle & ~live.rectangle, live.proposed_us)
+        more, less, beyond = bad & ~live.rectangle, live.bad & ~rectangle, rectangle & ~live.rectangle
+        live.proposed_us = calm_us(beyond, self._cells, live.proposed_us, slow=live.slow)
         for_us = now_us - live.proposed_us
         if live.outage.state is State.RECOVERING or for_us < max(
             self.hold_us, CHANGE_INTERVALS * live.interval_us
         ):
             return False
-        more, less = bad & ~live.rectangle, live.bad & ~rectangle
         lasting_us = for_us - self.hold_us
         return (
             self._lasts(bad, cause, now_us, lasting_us)
@@ -320,7 +321,7 @@ class Book:
         live.supported_us = live.supported_us or now_us
         base, bad = self._senses[live.slow].base, self._own(live)
         if live.outage.state is State.SUSPECTED and live.calms < MOST_CALMS:
-            self._begin_anew(live, now_us)
+            self._begin_anew(live)
         found = recovery(live, bad, self._cells, base, self._layout, now_us, self.hold_us)
         state = live.outage.state
         if found.done(self._settings):
@@ -337,15 +338,11 @@ class Book:
         elif state is State.RECOVERING and found.nats < 0:
             self.move(live, State.CONFIRMED, now_us)
 
-    def _begin_anew(self, live: Live, now_us: int) -> None:
+    def _begin_anew(self, live: Live) -> None:
         """After a calm a suspicion must hold anew: what was before it is over."""
-        began_us = self._calm_us(live, live.rectangle, live.began_us)
-        if began_us != live.began_us:
-            live.calms += self._fed_us(live) >= live.began_us
-            live.began_us = began_us
-
-    def _calm_us(self, live: Live, rectangle: Mask, since_us: int) -> int:
-        return calm_us(rectangle, self._cells, since_us, slow=live.slow)
+        began_us = calm_us(live.rectangle, self._cells, live.began_us, slow=live.slow)
+        live.calms += began_us != live.began_us and self._fed_us(live) >= live.began_us
+        live.began_us = began_us
 
     def _own(self, live: Live) -> Mask:
         """Its failing cells without those that other outages cover, unless those are nearly all."""
@@ -387,15 +384,12 @@ class Book:
         self.note(live)
 
     def freeze(self, now_us: int) -> None:
-        """Keeps the cells of open outages from being learned, and what is in their rings after the end.
-
-        However long they fail; but what has been slow for an hour is how it is now.
-        """
+        """Keeps open outages and their rings from being learned; what is slow for an hour is usual."""
         for live in self.failing:
-            if live.slow and now_us - live.began_us > USUAL_US:
-                continue
-            for sense in self._senses:
-                sense.base.freeze(np.flatnonzero(live.rectangle), now_us + (ROUNDS + 2) * live.interval_us)
+            if not live.slow or now_us - live.began_us <= USUAL_US:
+                until_us = now_us + (ROUNDS + 2) * live.interval_us
+                for sense in self._senses:
+                    sense.base.freeze(np.flatnonzero(live.rectangle), until_us)
 
     def note(self, live: Live) -> None:
         """Has an outage read as changed."""

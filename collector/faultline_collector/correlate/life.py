@@ -37,6 +37,8 @@ FAILED_SAYS, FINE_SAYS = 5.0, 0.43
 """What one failure and one success say of an onset, nats: at a rate of a third."""
 STILL_SHARE = 0.25
 """How many may go on failing at an end, of the agents that are well again."""
+SURELY = 1e6
+"""Nats by which a window in which nearly all are well goes before one that reaches back to their failing."""
 MOST_ONE_SAYS = 3.0
 """Most that one agent says against an end, nats: one that goes on failing alone keeps nothing open."""
 
@@ -168,7 +170,9 @@ def recovery(
     nats = np.where(windows, -by_agent.sum(axis=1), -np.inf)
     again = ((block.failed + block.fine) > 0).sum(axis=(1, 2)) / bad.size
     seen = (block.fine > 0).any(axis=1).sum(axis=1)
-    ready = nats + np.where(again >= 0.6, 100.0, 0.0)
+    still = (by_agent > SPEAKS_NATS).sum(axis=1)
+    over = (again >= 0.6) & (still <= np.maximum(1.0, STILL_SHARE * seen))
+    ready = nats + np.where(again >= 0.6, 100.0, 0.0) + np.where(over, SURELY, 0.0)
     at = int(ready.argmax())
     clean = bool(windows[-1] and not block.failed[-1].any())
     return Recovery(
@@ -178,7 +182,7 @@ def recovery(
         min(3, agents.size),
         persists=persists,
         clean=clean,
-        still=int((by_agent[at] > SPEAKS_NATS).sum()),
+        still=int(still[at]),
     )
 
 
