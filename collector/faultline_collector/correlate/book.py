@@ -133,9 +133,8 @@ class Book:
 
     def _is_another(self, heir: Live, cause: Cause, bad: Mask) -> bool:
         """Whether a cause is about more than an outage that has had its change: the rest must be told."""
-        return (
-            heir.changes > 0 and heir.outage.subject != cause.subject and contained(bad, heir.bad) < CONTAINED
-        )
+        another = heir.outage.subject != cause.subject
+        return heir.changes > 0 and another and contained(bad, heir.bad) < CONTAINED
 
     def _bad_cells(self, cause: Cause, now_us: int) -> tuple[Mask, Mask]:
         rectangle = self.nothing.copy()
@@ -375,8 +374,7 @@ class Book:
             live.outage = replace(live.before, changed_us=now_us)
             self.note(live)
             return
-        told = live.outage.confirmed_us is not None
-        self.move(live, State.RESOLVED if told else State.WITHDRAWN, now_us)
+        self.move(live, State.WITHDRAWN if live.outage.confirmed_us is None else State.RESOLVED, now_us)
 
     def move(self, live: Live, state: State, now_us: int) -> None:
         """Moves an outage to another state."""

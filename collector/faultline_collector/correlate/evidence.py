@@ -108,11 +108,10 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
         surprise[retried] -= again_bad * np.log(RETRY_FAILS) + again_ok * np.log1p(-RETRY_FAILS)
         failed[retried] += again_bad
         fine[retried] += again_ok
-    shape = (WINDOWS, targets.size, agents.size)
 
     def total(bins: Index, weights: Floats) -> Floats:
         summed = np.bincount(bins, weights, cell.size * WINDOWS)
-        out: Floats = summed.reshape(shape).cumsum(axis=0)
+        out: Floats = summed.reshape(WINDOWS, targets.size, agents.size).cumsum(axis=0)
         return out
 
     return Block(
