@@ -98,15 +98,19 @@ class Explainer:
         moment = Moment(now_us, recent, near, masked.copy(), known or {}, bursts, news)
         chosen: list[Cause] = []
         lost: list[Cause] = []
-        while len(chosen) < MOST_CAUSES:
+        unsure: list[Floats] = []
+        while len(chosen) + len(unsure) < MOST_CAUSES:
             ranked = self._ranked(moment)
             if not ranked:
                 break
             best = self._best(ranked, moment)
-            chosen.append(best)
-            lost.extend(c for c in ranked if c.key != best.key)
+            if self._is_sure(best, moment):
+                chosen.append(best)
+                lost.extend(c for c in ranked if c.key != best.key)
+            else:
+                unsure.append(moment.worth)
             self._explained(moment, best)
-        return Explanation(chosen, lost, moment.worth)
+        return Explanation(chosen, lost, np.maximum.reduce([moment.worth, *unsure]))
 
     def _near(self, recent: Recent, news: Index) -> Recent:
         touched = np.zeros(self._groups.size, bool)
@@ -163,7 +167,7 @@ class Explainer:
                 moment.weighed[family] = [
                     cause
                     for cause in self._heard(family, moment)
-                    if cause.score >= self.threshold(cause, moment.known) and self._is_sure(cause, moment)
+                    if cause.score >= self.threshold(cause, moment.known)
                 ]
             for cause in moment.weighed[family]:
                 found.append(cause)
@@ -225,6 +229,7 @@ class Explainer:
     def _is_sure(self, cause: Cause, moment: Moment) -> bool:
         """Where most cells are learning, most of a region's agents must fail, for nobody knows what is usual.
 
+        Until they do, what the cause explains is kept from lesser ones.
         What fails all its targets is no guess: an agent, or most of a network's.
         """
         if cause.scope is Scope.AGENT or cause.key in moment.known:

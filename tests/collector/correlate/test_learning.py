@@ -78,3 +78,14 @@ def test_cells_that_were_never_probed_are_not_learning() -> None:
     assert not cells.learning(np.arange(4)).any()
     world.run(INTERVAL_S)
     assert cells.learning(np.arange(4)).all()
+
+
+def four(agent: Agent, target: Target, at: float) -> Outcome | None:
+    """A service of each provider is out everywhere."""
+    return Outcome.HTTP if target.service in {"s03", "s06", "s09", "s12"} else None
+
+
+def test_what_is_not_sure_yet_is_no_network_instead() -> None:
+    """Until most of a region has failed, several services at once are nothing else."""
+    world = World(lab_fleet(services=20, interval_s=30.0), noise=0.0).run(65).run(30, four)
+    assert sorted(world.told()) == [(Scope.GLOBAL, s) for s in ("s03", "s06", "s09", "s12")]
