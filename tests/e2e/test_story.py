@@ -42,14 +42,16 @@ def _whole(demo: Demo) -> Iterator[None]:
         demo.await_quiet(RESOLVED_S)
 
 
-def test_all_agents_are_live_and_every_region_is_fine(demo: Demo) -> None:
-    """The page shows 36 live agents, every region known and ok, and no outage."""
+def healths(demo: Demo) -> set[str]:
+    """How the regions stand, all of whose agents are live."""
+    return {r["health"] if r["live"] == r["agents"] == 3 else "not live" for r in demo.state()["regions"]}
 
-    def fine() -> bool | None:
-        regions = demo.state()["regions"]
-        return all(r["live"] == r["agents"] == 3 and r["health"] == "ok" for r in regions) or None
 
-    demo.until(fine, 150, "every region fine", lambda: str(demo.state()["regions"]))
+def test_all_agents_are_live_and_nothing_is_out(demo: Demo) -> None:
+    """The page shows 36 live agents, every region known or being learned, and no outage."""
+    demo.until(
+        lambda: healths(demo) <= {"ok", "learning"} or None, 60, "all live", lambda: str(healths(demo))
+    )
     assert not demo.outages()
     assert {file for process in demo.family() for file in written_by(process)} <= {"story", "story.out"}
     assert "faultline lab fault regional twitter --regions in-west" in demo.words()
@@ -115,6 +117,12 @@ def test_isolated_collector_opens_and_closes_nothing(demo: Demo) -> None:
     demo.fault("clear")
     demo.await_quiet(RESOLVED_S)
     assert {scope for scope, _ in map(verdict_of, demo.since(before))} <= {"global", "collector"}
+
+
+def test_every_region_is_fine_after_all(demo: Demo) -> None:
+    """All has been learned, and all works again."""
+    demo.until(lambda: healths(demo) == {"ok"} or None, 90, "every region fine", lambda: str(healths(demo)))
+    assert not demo.outages()
 
 
 def test_ctrl_c_ends_everything_within_five_seconds(demo: Demo) -> None:
