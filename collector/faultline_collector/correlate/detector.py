@@ -210,7 +210,8 @@ class Detector:
             covering = [live for live in book.covering(slow=sense.slow) if not due or live not in mine]
             masked = np.logical_or.reduce([book.nothing, *(live.covers for live in covering)])
             known = {live.key: live.began_us for live in mine}
-            found = sense.explainer.explain(recent, now_us, masked, known, None if due else hot)
+            told = np.logical_or.reduce([book.nothing, *(live.covers for live in mine)])
+            found = sense.explainer.explain(recent, now_us, masked, known, None if due else hot, told)
             if hot.size:
                 sense.gate.settle(hot, found.worth, now_us)
             for cause in found.chosen:

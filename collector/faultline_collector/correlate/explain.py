@@ -33,20 +33,21 @@ TOGETHER_US = 150_000_000
 RIVAL_SHARE = 0.7
 """How much of the best explanation another must explain to be tried in its place."""
 MOST_CAUSES = 8
-"""Causes named in one tick."""
+"""New causes named in one tick."""
 
 
 @dataclass(slots=True)
 class Moment:
     """What an explanation stands on besides the cells: the time, the failures, and what must not speak.
 
-    `near` are the failures of the agents that have news.
+    `near` are the failures of the agents that have news; what outages have `told` is no agent's bad minute.
     """
 
     now_us: int
     recent: Recent
     near: Recent
     masked: Mask
+    told: Mask
     known: Mapping[Key, int]
     bursts: Floats
     news: Index | None
@@ -87,19 +88,22 @@ class Explainer:
         masked: Mask,
         known: Mapping[Key, int] | None = None,
         news: Index | None = None,
+        told: Mask | None = None,
     ) -> Explanation:
         """Explains the failures that are not masked.
 
-        `known` ones are open already, since when in microseconds; with `news` only these groups
-        are looked at.
+        `known` ones are open already, since when in microseconds, and cover the cells that are `told`;
+        with `news` only these groups are looked at.
         """
         bursts = np.zeros(self._layout.shape[0])
         near = recent if news is None else self._near(recent, news)
-        moment = Moment(now_us, recent, near, masked.copy(), known or {}, bursts, news)
+        moment = Moment(
+            now_us, recent, near, masked.copy(), masked if told is None else told, known or {}, bursts, news
+        )
         chosen: list[Cause] = []
         lost: list[Cause] = []
         unsure: list[Floats] = []
-        while len(chosen) + len(unsure) < MOST_CAUSES:
+        while len(chosen) + len(unsure) < MOST_CAUSES + len(moment.known):
             ranked = self._ranked(moment)
             if not ranked:
                 break
@@ -146,8 +150,9 @@ class Explainer:
     def _ranked(self, moment: Moment) -> list[Cause]:
         """The causes worth opening, best first; families that cannot beat the best are not weighed."""
         layout, settings = self._layout, self._settings
+        explained = moment.masked | moment.told
         moment.bursts[:] = bursts(
-            layout, self._base, moment.near, moment.now_us, moment.masked, self._windows_us, settings.costs
+            layout, self._base, moment.near, moment.now_us, explained, self._windows_us, settings.costs
         )
         look = self._screen.look(
             moment.near, self._base, moment.now_us, moment.masked, moment.bursts, moment.news

@@ -35,7 +35,7 @@ def every_cause(explainer: Explainer, recent: Recent, now_us: int, masked: Mask)
     """Every cause of every family that is worth opening, without the screen."""
     settings = explainer._settings
     null = bursts(LAYOUT, explainer._base, recent, now_us, masked, explainer._windows_us, settings.costs)
-    moment = Moment(now_us, recent, recent, masked, {}, null, None)
+    moment = Moment(now_us, recent, recent, masked, masked, {}, null, None)
     return [
         cause
         for family in every_family()
