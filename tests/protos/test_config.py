@@ -90,7 +90,7 @@ BAD = {
     "text: 2026-13-45": "line 1, column 7: '2026-13-45' is no timestamp; in quotes it is text",
     "whole: !!int x": "line 1, column 8: 'x' is no int; in quotes it is text",
     f"whole: {'9' * 5000}": f"line 1, column 8: '{'9' * 40}' is no int; in quotes it is text",
-    "[" * 3000: "not YAML that can be read: it is nested too deep",
+    "[" * 1000: "not YAML that can be read: it is nested too deep",
     "5": "the whole file: 5 is not a mapping of settings",
 }
 """Bad texts, and the sentence about each."""
