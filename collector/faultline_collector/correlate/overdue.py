@@ -38,19 +38,16 @@ class Batch:
     def __init__(self, cell: Index, due_us: Int64) -> None:
         self._cell = cell
         self._due_us = due_us
+        self.first_us = int(due_us.min(initial=NO_TICK))
         self.since_s = 0
 
     def until(self, last_us: int) -> tuple[Index, Int64]:
-        """Takes out what is due till then."""
+        """Takes out what is due till then; `first_us` is when the next one is, NO_TICK when none is left."""
         due = self._due_us <= last_us
         taken = self._cell[due], self._due_us[due]
         self._cell, self._due_us = self._cell[~due], self._due_us[~due]
+        self.first_us = int(self._due_us.min(initial=NO_TICK))
         return taken
-
-    @property
-    def first_us(self) -> int:
-        """When the first of them is due; NO_TICK when none is left."""
-        return int(self._due_us.min(initial=NO_TICK))
 
 
 class Waiting:
@@ -68,7 +65,7 @@ class Waiting:
         self._grace_us = GRACE_US + (GRACE_SHARE * cells.interval_us).astype(np.int64)
         self._steps = np.unique(cells.interval_us)
         self._fresh: list[Batch] = []
-        self._batches: list[tuple[int, Batch]] = []
+        self._batches: list[Batch] = []
         self._cell: Index = np.empty(0, np.intp)
 
     def turn(self, epoch_us: int) -> None:
@@ -76,7 +73,7 @@ class Waiting:
         for batch in self._fresh:
             batch.until(epoch_us)
             batch.since_s = epoch_us // SECOND_US
-            self._batches.append((batch.first_us, batch))
+        self._batches += self._fresh
         self._fresh = []
 
     def await_all(self) -> None:
@@ -93,11 +90,9 @@ class Waiting:
         target = cell % cells.targets
         step = cells.interval_us[target]
         due = cells.phase_us[cell] + (slot + 1) * step + self._grace_us[target]
-        for one in self._steps if self._steps.size > 1 and cell.size else ():
+        for one in self._steps:
             same = step == one
             self._fresh.append(Batch(cell[same], due[same]))
-        if self._steps.size == 1:
-            self._fresh.append(Batch(cell, due))
 
     def _planned_us(self, cell: Index) -> Int64:
         cells = self._cells
@@ -124,14 +119,12 @@ class Waiting:
     def _take_due(self, last_us: int) -> None:
         """Waits closely for what is due till then, where nothing has come since it was waited for."""
         taken = [self._cell]
-        for first_us, batch in self._batches:
-            if first_us <= last_us:
+        for batch in self._batches:
+            if batch.first_us <= last_us:
                 cell, due = batch.until(last_us)
                 taken.append(cell[(self._due_us(cell) == due) & (self._came_s[cell] < batch.since_s)])
-        if len(taken) > 1:
-            left = [(batch.first_us, batch) if at <= last_us else (at, batch) for at, batch in self._batches]
-            self._batches = [(at, batch) for at, batch in left if at != NO_TICK]
-            self._cell = np.concatenate(taken)
+        self._batches = [batch for batch in self._batches if batch.first_us != NO_TICK]
+        self._cell = np.concatenate(taken)
 
     def _judge(self, agent: Index, started: Int64, tick: Index, first_us: int) -> Overdue:
         cells = self._cells
