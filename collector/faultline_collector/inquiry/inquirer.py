@@ -38,7 +38,10 @@ FAILING_PROOFS, HEALTHY_PROOFS = 3, 2
 """Vantages that give proof of one outage."""
 
 PROOF_WITHIN_US = 30_000_000
-"""How long proof is waited for."""
+"""How long proof is waited for; and asked for again where the budget withheld it."""
+
+OWED = ("owed",)
+"""The question that is only about proof which was withheld."""
 
 FORGET_US = 3600 * 1_000_000
 
@@ -50,6 +53,7 @@ class _Case:
     asked: set[tuple[str, ...]] = field(default_factory=set)
     proving: dict[bool, set[str]] = field(default_factory=lambda: {True: set(), False: set()})
     requests: int = 0
+    owed_until_us: int = 0
     seen_us: int = 0
     recovering_us: int = 0
 
@@ -87,7 +91,7 @@ class Inquirer:
             if outage.layer != "silence" and outage.scope is not Scope.COLLECTOR:
                 case = self._cases.setdefault(outage.id, _Case())
                 case.seen_us = now_us
-                found += self._granted(self._about(outage, case, hourly, now_us), hourly, now_us)
+                found += self._granted(self._about(outage, case, hourly, now_us), case, hourly, now_us)
         for old in [i for i, case in self._cases.items() if now_us - case.seen_us > FORGET_US]:
             del self._cases[old]
         return found
@@ -98,13 +102,19 @@ class Inquirer:
         return self.budget.left({a.id: self._hourly.get(a.region, 0.0) for a in agents}, now_us)
 
     def _granted(
-        self, errands: Iterable[Errand], hourly: Mapping[str, float], now_us: int
+        self, errands: Iterable[Errand], case: _Case, hourly: Mapping[str, float], now_us: int
     ) -> Iterator[Errand]:
+        """What the budget allows; proof that it does not allow now is owed."""
         for errand in errands:
+            order = errand.order
             if self.budget.left_of(errand.agent_id, hourly, now_us) < errand.probes:
                 self.withheld += errand.probes
+                if isinstance(order, Explain):
+                    case.owed_until_us = case.owed_until_us or order.until_us
                 continue
-            self.budget.grant(errand.agent_id, errand.probes, errand.order.until_us)
+            self.budget.grant(errand.agent_id, errand.probes, order.until_us)
+            if isinstance(order, Explain):
+                case.proving[order.failing].add(errand.agent_id)
             yield errand
 
     def _about(
@@ -112,13 +122,17 @@ class Inquirer:
     ) -> Iterator[Errand]:
         wave = self._wave(outage, case, now_us)
         if not wave or wave in case.asked or len(case.asked) >= MOST_WAVES:
-            return
+            if now_us >= case.owed_until_us or self.budget.left(hourly, now_us) <= 0:
+                return
+            wave = OWED
         case.asked.add(wave)
         failing = self._witnesses.failing(outage.target_ids, outage.onset_us)
         there = [self._agents[agent_id] for agent_id in hourly if self._is_settled(agent_id, now_us)]
         bad = spread((agent for agent in there if agent.id in failing), f"{outage.id}{len(case.asked)}")
         good = telling(outage, (agent for agent in there if agent.id not in failing))
         match wave[0]:
+            case "owed":
+                yield from self._proofs(bad, good, failing, outage, case, now_us)
             case "suspected":
                 yield from self._proofs(bad, good, failing, outage, case, now_us)
                 yield from self._probes(good[:OTHERS], outage, "suspected", now_us)
@@ -193,14 +207,15 @@ class Inquirer:
         common = next(iter(failing.values()), "")
         for agents, is_bad, most in ((bad, True, FAILING_PROOFS), (good, False, HEALTHY_PROOFS)):
             proving = case.proving[is_bad]
+            left = most - len(proving)
             for agent in agents:
                 target_id = failing.get(agent.id, common)
                 target = self._targets.get(target_id)
-                if len(proving) >= most or target is None:
+                if not left or target is None:
                     break
                 if agent.id in proving or (target.regions and agent.region not in target.regions):
                     continue
-                proving.add(agent.id)
+                left -= 1
                 case.requests += 1
                 order = Explain(
                     f"{outage.id}.{case.requests}", outage.id, target_id, is_bad, now_us + PROOF_WITHIN_US

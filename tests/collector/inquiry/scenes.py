@@ -89,6 +89,6 @@ def heard(*failing: tuple[str, str], since_us: int = NOW_US - HOUR_US) -> Witnes
     return witnesses
 
 
-def inquirer(witnesses: Witnesses, fleet: Fleet = FLEET) -> Inquirer:
+def inquirer(witnesses: Witnesses, fleet: Fleet = FLEET, began_us: int = NOW_US - 24 * HOUR_US) -> Inquirer:
     """An inquirer that has run for a day, with a hold of 40 s."""
-    return Inquirer(fleet, witnesses, 40 * SECOND_US, NOW_US - 24 * HOUR_US)
+    return Inquirer(fleet, witnesses, 40 * SECOND_US, began_us)

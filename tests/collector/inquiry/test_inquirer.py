@@ -182,6 +182,21 @@ def test_the_budget_withholds_and_is_counted() -> None:
     assert asks.look([outage("new")], EVERYONE, NOW_US + 2 * HOUR_US)
 
 
+def test_proof_that_the_budget_withheld_is_asked_for_when_it_can_be() -> None:
+    """For half a minute, also when it is confirmed by then; nothing else is, and no vantage twice."""
+    asks = inquirer(heard(BAD), began_us=NOW_US - 33 * SECOND_US)
+    first = asks.look([outage()], EVERYONE, NOW_US)
+    sure = outage(state=State.CONFIRMED)
+    later = [e for s in range(1, 29) for e in asks.look([sure], EVERYONE, NOW_US + s * SECOND_US)]
+    assert len(proofs(first)) < HEALTHY_PROOFS + 1
+    assert sorted([*proofs(first).values(), *proofs(later).values()]) == [False] * HEALTHY_PROOFS + [True]
+    assert {e.reason for e in later} == {"proof"}
+    assert len({e.agent_id for e in later}) == len(later)
+    late = inquirer(heard(BAD), began_us=NOW_US - 33 * SECOND_US)
+    assert len(late.look([outage()], EVERYONE, NOW_US)) == len(first)
+    assert late.look([sure], EVERYONE, NOW_US + 31 * SECOND_US) == []
+
+
 def test_another_fleet_is_asked_about_its_own_targets() -> None:
     """What is no longer probed is left out."""
     asks = inquirer(heard(BAD))
