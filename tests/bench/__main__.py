@@ -23,6 +23,7 @@ BENCHES = {
     "queries": "what every question costs at one and ten million results",
     "ingest": "results a second from wire to stored and correlated; idle streams",
     "verdict": "drawn worlds: Faultline beside the rules in use today",
+    "churn": "networks that go dark among agents that come and go",
     "ticks": "what a tick costs, as agents, targets and simultaneous faults grow",
     "labelled": "the labelled worlds d01 to d06: found, right scope, delay; replay speed",
     "day": "memory and rate of replay: 1,000 agents x 100 targets at 30 s",

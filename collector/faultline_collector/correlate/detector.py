@@ -181,12 +181,20 @@ class Detector:
             for sense in self._senses:
                 sense.base.refresh()
             self._waiting.turn(epoch * self.epoch_us)
+            self._silence.turn(now_us)
 
     def _is_due(self, now_us: int) -> bool:
         """Whether there is something to judge though nothing bad has come."""
         if self._book.unread or self._silence.doubted:
             return True
-        return any(live.is_silence or self._book.is_due(live, now_us) for live in self._book.live)
+        return any(
+            self._is_silence_due(live, now_us) if live.is_silence else self._book.is_due(live, now_us)
+            for live in self._book.live
+        )
+
+    def _is_silence_due(self, live: Live, now_us: int) -> bool:
+        """Whether there is something to judge of a silence, though nobody is heard."""
+        return not live.looked_us or (live.outage.state is State.SUSPECTED and self._has_held(live, now_us))
 
     def _judge(self, now_us: int, hot: list[Index]) -> tuple[Outage, ...]:
         self._judge_silence(now_us)
@@ -243,6 +251,7 @@ class Detector:
     def _judge_silence(self, now_us: int) -> None:
         lost = self._silence.lost(now_us)
         for live in [live for live in self._book.live if live.is_silence and live.since_us <= now_us]:
+            live.looked_us = now_us
             gone = lost[live.silent] | ~self._silence.known(live.silent)
             if not gone.size or gone.mean() <= 1.0 - self.settings.probed_again:
                 self._end_silence(live, now_us)
@@ -252,7 +261,7 @@ class Detector:
         for live in self._book.live:
             held[live.silent] = True
         if (lost & ~held).any():
-            for dark in self._silence.judge(now_us):
+            for dark in self._silence.judge(now_us, held):
                 self._go_dark(dark, now_us)
 
     def _has_held(self, live: Live, now_us: int) -> bool:
@@ -267,6 +276,8 @@ class Detector:
 
     def _go_dark(self, dark: Dark, now_us: int) -> None:
         layout = self._layout
+        if dark.scope is not Scope.AGENT:
+            self._silence.explain(dark.silent)
         key = (dark.scope.value, dark.subject.kind, dark.subject.id, "")
         for live in self._book.live:
             if live.key == key:

@@ -301,6 +301,6 @@ def carried(live: Live, size: int, rows: Index, mine: Index, theirs: Index) -> L
     rectangle, bad = np.zeros(size, bool), np.zeros(size, bool)
     if not live.is_silence:
         rectangle[mine], bad[mine] = live.rectangle[theirs], live.bad[theirs]
-    live.rectangle, live.bad = rectangle, bad
+    live.rectangle, live.bad, live.looked_us = rectangle, bad, 0
     live.silent = np.flatnonzero(np.isin(rows, live.silent)) if live.is_silence else live.silent
     return live

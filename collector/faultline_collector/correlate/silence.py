@@ -4,20 +4,19 @@ A group is dark when its agents fell silent together, beyond what churn explains
 by a fixed share (after Shah et al. 2017, Disco; real outages darken 42 % of their best group at the median).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from faultline_collector.correlate.arrivals import SECOND_US, Arrivals
 from faultline_collector.correlate.cells import NEVER, Cells
+from faultline_collector.correlate.churn import MOST_NATS, TOGETHER_US, Churn
 from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.life import outage_id
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Outage, Scope, State, Subject
 from faultline_collector.results import Int64, Mask
 
-MOST_NATS = 10.0
-"""Most that one agent's silence says, nats: agents are lost by themselves for minutes now and then."""
 PAIR_NATS = 2.5
 """Most that it says besides of two that were last heard at nearly the same time, nats."""
 PER_MISSING = 2.0
@@ -25,9 +24,22 @@ PER_MISSING = 2.0
 HEARD = -4.0
 """What it says that an agent delivers."""
 LEAKS = np.array([0.97, 0.7, 0.4, 0.2])
-TOGETHER_US = 150_000_000
-"""Agents fell silent together when their last deliveries lie within this, microseconds."""
+ABSENT = 8.0
+"""An agent was away, and not only unlucky, when so many rounds are missing."""
+MORE_NATS = 3.0
+"""What the collector's isolation must explain beyond what networks do: a few others make no isolation."""
 NEVER_HEARD = 0
+MANY_CELLS = 50
+"""Of an agent with more cells a round is missing in nearly every second of its silence."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """Every agent at one moment: what its silence says, and says at most (nats), and since when it lasts."""
+
+    value: Floats
+    most: Floats
+    last: Int64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +63,9 @@ class Silence:
         self._cells = cells
         self._settings = settings
         self.heard_us: Int64 = np.full(layout.shape[0], NEVER_HEARD, np.int64)
-        rate = (layout.planned / (layout.interval_us / 1e6)).sum(axis=1)
-        self._rate = np.clip(rate, 1e-6, 1.0)
-        self._patience_us = np.maximum(settings.silence_floor_s, 4.0 / self._rate) * 1e6
+        rate = np.maximum((layout.planned / (layout.interval_us / 1e6)).sum(axis=1), 1e-6)
+        self._patience_us = np.maximum(settings.silence_floor_s, 4.0 / np.minimum(rate, 1.0)) * 1e6
+        self._absent_us = np.maximum(self._patience_us, (settings.silence_floor_s + ABSENT / rate) * 1e6)
         rounds = np.ceil(
             ((MOST_NATS + PAIR_NATS) / PER_MISSING + 1.0) / np.maximum(layout.planned.sum(axis=1), 1)
         )
@@ -63,12 +75,15 @@ class Silence:
         self._unwell_us: Int64 = np.full(layout.shape[0], NEVER_HEARD, np.int64)
         self._unwell_since_us: Int64 = np.zeros(layout.shape[0], np.int64)
         self._forgotten_us: Int64 = np.full(layout.shape[0], NEVER_HEARD, np.int64)
+        self._churn = Churn(layout.shape[0])
+        self._lone_us: Floats = np.full(layout.shape[0], settings.lone_silence_s * 1e6)
 
     def take_over(self, old: "Silence", rows: Index) -> None:
         """Takes over what was heard of common agents; -1 marks agents that `old` did not have."""
         here = np.flatnonzero(rows >= 0)
         for name in ("heard_us", "_well_us", "_unwell_us", "_unwell_since_us", "_forgotten_us"):
             getattr(self, name)[here] = getattr(old, name)[rows[here]]
+        self._churn.take_over(old._churn, rows)
 
     def hear(self, agent: Index, at_us: Int64) -> None:
         """Notes deliveries."""
@@ -84,9 +99,15 @@ class Silence:
 
     def hear_one(self, row: int, at_us: int, *, well: bool) -> None:
         """Notes one agent's word about itself."""
+        self._note(np.array([row]), self.heard_us[[row]], np.array([at_us]))
         self.heard_us[row] = max(self.heard_us[row], at_us)
         said = self._well_us if well else self._unwell_us
         said[row] = max(said[row], at_us)
+
+    def _note(self, agents: Index, heard_us: Int64, back_us: Int64) -> None:
+        """Notes silences as churn, but for short ones, which are chance."""
+        long = (heard_us != NEVER_HEARD) & (back_us - heard_us > self._absent_us[agents])
+        self._churn.note(agents[long], heard_us[long], back_us[long])
 
     def known(self, agents: Index) -> Mask:
         """Which of these agents were ever heard."""
@@ -129,9 +150,11 @@ class Silence:
         before[begins] = self.heard_us[agent[begins]]
         last = self.heard_us.copy()
         np.maximum.at(last, agent, received)
+        out[arrivals.tick[order[begins[before[begins] == NEVER_HEARD]]]] = True
         everyone = np.arange(last.size)
         end_us = first_us + ticks * SECOND_US
         gaps = np.flatnonzero((received - before > self._patience_us[agent]) & (before != NEVER_HEARD))
+        self._note(agent[gaps], before[gaps], received[gaps])
         tails = np.flatnonzero((end_us - last > self._patience_us) & (last != NEVER_HEARD))
         for who, since, until in zip(
             np.r_[agent[gaps], everyone[tails]],
@@ -139,20 +162,30 @@ class Silence:
             np.r_[received[gaps], np.full(tails.size, end_us)],
             strict=True,
         ):
-            self._mark(out, int(who), int(since) - first_us, int(until) - first_us)
+            self._mark(out, int(who), int(since) - first_us, int(until) - first_us, first_us)
         return out
 
-    def _mark(self, out: Mask, agent: int, since_us: int, until_us: int) -> None:
-        """Marks the seconds in which one agent's silence grows, is long enough to be told alone, and ends."""
-        grows_us = self._grows_us[agent]
-        lone_us = self._settings.lone_silence_s * 1e6
-        patience_us = float(self._patience_us[agent])
-        spans = ((patience_us, patience_us + grows_us), (lone_us, lone_us + 2e6))
-        for begin_us, end_us in spans:
-            low = int(max((since_us + begin_us) // SECOND_US, 0))
-            high = int(min(since_us + end_us, until_us) // SECOND_US) + 2
-            out[low : max(high, low)] = True
-        out[max(until_us // SECOND_US, 0) : until_us // SECOND_US + 3] = True
+    def _mark(self, out: Mask, agent: int, since_us: int, until_us: int, first_us: int) -> None:
+        """Marks the seconds in which a silence begins, grows, is long enough to be told alone, and ends."""
+        begins_us = since_us + float(self._patience_us[agent])
+        lone_us = since_us + float(self._lone_us[agent])
+        for at_us in (begins_us, min(lone_us, until_us), until_us):
+            second = int(at_us // SECOND_US)
+            out[max(second, 0) : max(second + 3, 0)] = True
+        high = int(min(begins_us + self._grows_us[agent], until_us) // SECOND_US) + 2
+        seconds = np.arange(int(max(begins_us // SECOND_US, 0)), min(high, out.size))
+        out[seconds] |= self._grows(agent, first_us + seconds * SECOND_US)
+
+    def _grows(self, agent: int, now_us: Int64) -> Mask:
+        """In which of these seconds a round more of a silent agent is missing than in the one before."""
+        cells = self._cells
+        cell = agent * cells.targets + np.flatnonzero(self._layout.planned[agent])
+        if cell.size > MANY_CELLS or (cells.head[cell] == NEVER).any():
+            return np.ones(now_us.size, bool)
+        step = cells.interval_us[cell % cells.targets][:, None]
+        since_us = now_us - int(self._settings.silence_floor_s * 1e6) - cells.phase_us[cell][:, None]
+        out: Mask = (since_us // step != (since_us - SECOND_US) // step).any(axis=0)
+        return out
 
     @property
     def patience_us(self) -> Floats:
@@ -165,12 +198,25 @@ class Silence:
         """Whether any agent says that it is unwell."""
         return bool((self._unwell_us > self._well_us).any())
 
-    def excuse(self, agents: Index) -> None:
-        """Takes the present silence of these agents for explained."""
-        self._forgotten_us[agents] = self.heard_us[agents]
+    def turn(self, now_us: int) -> None:
+        """A new epoch: what was seen of churn is learned."""
+        self._churn.turn(np.flatnonzero(self.heard_us != NEVER_HEARD), now_us)
+        self._lone_us = np.maximum(self._settings.lone_silence_s * 1e6, self._churn.long_us)
 
-    def judge(self, now_us: int) -> list[Dark]:
-        """The dark groups that explain the silence best; the collector alone when it explains it best."""
+    def explain(self, agents: Index) -> None:
+        """Takes the present silence of these agents for an outage's, and no churn of theirs."""
+        self._churn.explain(agents, self.heard_us[agents])
+
+    def excuse(self, agents: Index) -> None:
+        """Takes the present silence of these agents for explained, and for nothing new."""
+        self._forgotten_us[agents] = self.heard_us[agents]
+        self.explain(agents)
+
+    def judge(self, now_us: int, told: Mask) -> list[Dark]:
+        """The dark groups that explain the silence best; the collector alone when it explains more.
+
+        Agents that are `told` are not told alone.
+        """
         silent = self.silent(now_us) & (self.heard_us > self._forgotten_us)
         missing = self._missing(np.flatnonzero(silent), now_us)
         silent &= missing > 0
@@ -180,22 +226,28 @@ class Silence:
         last = np.where(unwell, self._unwell_since_us, self.heard_us)
         newest = int(last[silent | unwell].max())
         together = (silent | unwell) & (last >= newest - TOGETHER_US)
-        value = self._value(missing, together, silent, unwell)
-        cover = self._cover(value, together, last) if together.sum() > 1 else []
-        everyone = self._everyone(value, together & silent, last)
-        if everyone is not None and everyone.score > sum(d.score for d in cover):
+        most = np.where(unwell, MOST_NATS, self._churn.nats)
+        said = np.where(unwell, np.inf, PER_MISSING * missing)
+        heard = np.where(silent | unwell | (self.heard_us == NEVER_HEARD), 0.0, HEARD)
+        look = Look(np.where(together, said, heard), most, last)
+        cover = self._cover(look, together) if together.sum() > 1 else []
+        everyone = self._everyone(look, together & silent)
+        if everyone is not None and everyone.score > sum(d.score for d in cover) + (
+            MORE_NATS if cover else 0.0
+        ):
             return [everyone]
         named = np.isin(np.arange(last.size), [a for d in cover for a in d.agents])
+        named |= told
         return cover + self._alone(now_us, silent & ~named, unwell & ~named, last)
 
-    def _everyone(self, value: Floats, silent: Mask, last: Int64) -> Dark | None:
+    def _everyone(self, look: Look, silent: Mask) -> Dark | None:
         if np.unique(self._layout.region[silent]).size < 2:
             return None
         subject = Subject("collector", "collector")
-        return self._dark(Scope.COLLECTOR, subject, value, silent, last, np.arange(value.size))
+        return self._dark(Scope.COLLECTOR, subject, look, silent, np.arange(silent.size))
 
     def _alone(self, now_us: int, silent: Mask, unwell: Mask, last: Int64) -> list[Dark]:
-        gone = silent & (now_us - self.heard_us >= self._settings.lone_silence_s * 1e6)
+        gone = silent & (now_us - self.heard_us >= self._lone_us)
         return [
             Dark(
                 Scope.AGENT,
@@ -221,27 +273,20 @@ class Silence:
         out[agents] = rounds.reshape(agents.size, -1).sum(axis=1)
         return out
 
-    def _value(self, missing: Floats, together: Mask, silent: Mask, unwell: Mask) -> Floats:
-        most = MOST_NATS + PAIR_NATS
-        said = np.where(unwell, most, np.minimum(PER_MISSING * missing, most))
-        known = np.where(silent | unwell | (self.heard_us == NEVER_HEARD), 0.0, HEARD)
-        out: Floats = np.where(together, said, known)
-        return out
-
-    def _cover(self, value: Floats, together: Mask, last: Int64) -> list[Dark]:
-        left = value.copy()
+    def _cover(self, look: Look, together: Mask) -> list[Dark]:
+        left = replace(look, value=look.value.copy())
         found: list[Dark] = []
         while True:
             options = [
                 dark
                 for scope, subject, rows in self._groups(together)
-                if (dark := self._dark(scope, subject, left, together, last, rows)) is not None
+                if (dark := self._dark(scope, subject, left, together, rows)) is not None
             ]
             if not options:
                 return found
             best = max(options, key=lambda d: (d.score, -d.agents.size, d.subject.id))
             found.append(best)
-            left[best.agents] = 0.0
+            left.value[best.agents] = 0.0
             together = together & ~np.isin(np.arange(together.size), best.agents)
 
     def _groups(self, together: Mask) -> list[tuple[Scope, Subject, Index]]:
@@ -260,26 +305,32 @@ class Silence:
                     groups.append((Scope.NETWORK, subject, np.flatnonzero(mine & (layout.region == place))))
         return groups
 
-    def _dark(
-        self, scope: Scope, subject: Subject, value: Floats, together: Mask, last: Int64, rows: Index
-    ) -> Dark | None:
+    def _dark(self, scope: Scope, subject: Subject, look: Look, together: Mask, rows: Index) -> Dark | None:
         hit = rows[together[rows]]
         if hit.size < 2:
             return None
-        most = MOST_NATS + (self._closeness(last[hit]) if hit.size == 2 else 0.0)
-        mixed = np.log1p(LEAKS * np.expm1(np.minimum(value[rows, None], most))).sum(axis=0)
+        last, most = look.last[hit], look.most.copy()
+        together_nats = most[hit] + closeness(last)
+        most[hit] = np.minimum(together_nats, MOST_NATS + (PAIR_NATS if hit.size == 2 else 0.0))
+        said = np.minimum(look.value, most)[rows]
+        mixed = np.log1p(LEAKS * np.expm1(said)[:, None]).sum(axis=0)
         costs = self._settings.costs
         cost = costs.collector if scope is Scope.COLLECTOR else costs.region
         score = float(mixed.max()) - cost
         if score < self._settings.open_network_nats:
             return None
-        return Dark(scope, subject, rows, hit, score, int(last[hit].min()))
+        return Dark(scope, subject, rows, hit, score, int(last.min()))
 
-    @staticmethod
-    def _closeness(last: Int64) -> float:
-        """How much less likely by chance two agents fell silent so close to each other, nats."""
-        apart_us = max(int(last.max() - last.min()), SECOND_US)
-        return float(np.clip(np.log(TOGETHER_US / apart_us), 0.0, PAIR_NATS))
+
+def closeness(last: Int64) -> Floats:
+    """How much less likely by chance agents fell silent so close to the middle of these times, nats.
+
+    Whoever is the middle is as close as the half of them are.
+    """
+    apart_us = 2.0 * np.abs(last - np.median(last))
+    apart_us = np.maximum(apart_us, max(float(np.median(apart_us)), SECOND_US))
+    out: Floats = np.maximum(np.log(TOGETHER_US / apart_us), 0.0)
+    return out
 
 
 def darkness(layout: Layout, dark: Dark, now_us: int) -> Outage:

@@ -192,6 +192,15 @@ def silent_network(draw: Draw) -> Drawn:
     return Fault.model_validate({"from": From(asns=(asn,)), "silent": "unwell", "course": course}), truth
 
 
+def dark_network(draw: Draw) -> Drawn:
+    """A network of which some agents are lost together, with what they measure."""
+    asn = draw.crowded_asn()
+    truth = _truth(draw, Scope.NETWORK, "asn", str(asn), asns=(asn,), layer="silence")
+    course = ((moment(draw.begin_s), 1.0), (moment(draw.end_s), 1.0))
+    lost = {"from": From(asns=(asn,), share=draw.share()), "silent": "lost", "course": course}
+    return Fault.model_validate(lost), truth
+
+
 def agent(draw: Draw) -> Drawn:
     """One agent, whatever it probes."""
     name, layer = draw.one([a.id for a in draw.fleet.agents]), draw.layer()
@@ -222,6 +231,7 @@ FAULTS: dict[str, Callable[[Draw], Drawn]] = {
     "network": network,
     "access": access,
     "silent-network": silent_network,
+    "dark-network": dark_network,
     "agent": agent,
     "cohort": cohort,
     "collector": collector,
@@ -230,7 +240,13 @@ FAULTS: dict[str, Callable[[Draw], Drawn]] = {
 
 
 def draw_scenario(
-    seed: int, faults: tuple[str, ...], *, wild: float = 0.0, interval_s: float = 30.0, regions: int = 12
+    seed: int,
+    faults: tuple[str, ...],
+    *,
+    wild: float = 0.0,
+    churn: float = 0.0,
+    interval_s: float = 30.0,
+    regions: int = 12,
 ) -> Scenario:
     """A world in which these faults (of `FAULTS`) come in turn; size, noise and details are drawn."""
     random = np.random.default_rng([seed, 5])
@@ -250,7 +266,7 @@ def draw_scenario(
         start=START,
         end=moment(round(at_s + 600)),
         fleet=plan,
-        noise=Noise(level=float(random.uniform(0.5, 2.0)), wild=wild),
+        noise=Noise(level=float(random.uniform(0.5, 2.0)), wild=wild, churn=churn),
         faults=tuple(fault for fault, _ in drawn),
         truth=tuple(truth for _, truth in drawn),
     )

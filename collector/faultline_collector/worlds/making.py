@@ -49,7 +49,7 @@ def fleet_random(seed: int) -> np.random.Generator:
 
 def _gaps(rounds: Rounds, fleet: Fleet, scenario: Scenario, random: np.random.Generator) -> Silence:
     rows = np.zeros(len(rounds), bool)
-    for gap in gaps(fleet, scenario.length_s, scenario.noise.level, random):
+    for gap in gaps(fleet, scenario.length_s, scenario.noise, random):
         within = (rounds.started_s >= gap.begin_s) & (rounds.started_s < gap.end_s)
         rows |= (rounds.agent == gap.agent) & within
     return Silence(rows, np.full(len(rounds), np.inf))

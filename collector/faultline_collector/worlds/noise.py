@@ -25,6 +25,8 @@ RUN_SHARE, RUN_ROUNDS, RUN_LOSS = 0.00104, 7.0, 0.9
 AGENT_TROUBLES_AN_HOUR, AGENT_TROUBLE_S = 0.03, 35.0
 ROUTE_CHANGES_A_DAY, ROUTE_MEDIAN_MS, ROUTE_SIGMA = 0.92, 4.5, 1.27
 GAPS_A_DAY, GAP_S = 0.022, (480.0, 720.0, 2400.0)
+CHURN_SIGMA, LOST_MEDIAN_S, LOST_SIGMA = 1.5, 720.0, 1.2
+"""How far apart the rates of churn of agents are, and how long they are lost: lognormals."""
 TAILS = 0.001
 _DAY_S = 86_400.0
 
@@ -51,8 +53,24 @@ def disturb(rounds: Rounds, fleet: Fleet, length_s: float, noise: Noise, random:
         _wild(rounds, fleet, length_s, noise.wild, random)
 
 
-def gaps(fleet: Fleet, length_s: float, level: float, random: np.random.Generator) -> list[Gap]:
+def gaps(fleet: Fleet, length_s: float, noise: Noise, random: np.random.Generator) -> list[Gap]:
     """Agents that are not heard for a while, each for reasons of its own."""
+    found = _usual_gaps(fleet, length_s, noise.level, random)
+    return found + _churn(fleet, length_s, noise.churn, random) if noise.churn else found
+
+
+def _churn(fleet: Fleet, length_s: float, a_day: float, random: np.random.Generator) -> list[Gap]:
+    """Agents with bad access: how often differs by orders of magnitude."""
+    often = a_day * random.lognormal(-(CHURN_SIGMA**2) / 2, CHURN_SIGMA, len(fleet.agents))
+    found = []
+    for agent, count in enumerate(random.poisson(often * length_s / _DAY_S)):
+        for begin_s in random.uniform(0, length_s, count):
+            end_s = begin_s + LOST_MEDIAN_S * random.lognormal(0, LOST_SIGMA)
+            found.append(Gap(agent, float(begin_s), float(end_s)))
+    return found
+
+
+def _usual_gaps(fleet: Fleet, length_s: float, level: float, random: np.random.Generator) -> list[Gap]:
     count = random.poisson(GAPS_A_DAY * level * len(fleet.agents) * length_s / _DAY_S)
     agents = random.integers(0, len(fleet.agents), count)
     begins = random.uniform(0, length_s, count)

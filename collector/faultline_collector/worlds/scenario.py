@@ -127,10 +127,14 @@ class Truth(Settings):
 
 
 class Noise(Settings):
-    """How restless the world is: `level` 1 is what was measured of real paths, `wild` adds what is odd."""
+    """How restless the world is: `level` 1 is what was measured of real paths, `wild` adds what is odd.
+
+    `churn` is how often a day an agent is lost besides, in the mean: a few far more often than the most.
+    """
 
     level: float = 1.0
     wild: float = 0.0
+    churn: float = 0.0
 
 
 class Scenario(Settings):
