@@ -1,14 +1,13 @@
 """The eight real incidents: scope, components, regions and times come out, and the story can be told."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from _pytest.mark import ParameterSet
 from click.testing import CliRunner
 
 from faultline_collector.commands import main
@@ -34,26 +33,11 @@ NAMES = (
 )
 
 
-NOT_YET = {
-    ("comes_out", "rogers-2022"): "what comes back after hours is taken for usual for most of an hour",
-    ("nothing_else", "rogers-2022"): "the provider's later spells are told as its services",
-}
-"""What the engine does not tell rightly, by test and incident; strict: none stays here once it does."""
-
 QUICK = {"fastly-2021", "google-2020"}
 """Those that `make test` has time for; the others are replayed by `make soak`."""
 
 
-def cases(test: str) -> list[ParameterSet]:
-    """All incidents: when each is replayed, and whether it is known to come out wrong."""
-    return [pytest.param(name, marks=list(_marks(test, name))) for name in NAMES]
-
-
-def _marks(test: str, name: str) -> Iterator[pytest.MarkDecorator]:
-    if name not in QUICK:
-        yield pytest.mark.soak
-    if reason := NOT_YET.get((test, name)):
-        yield pytest.mark.xfail(reason=reason, strict=True, raises=(AssertionError, ValueError))
+CASES = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.soak]) for name in NAMES]
 
 
 @dataclass(frozen=True)
@@ -102,7 +86,7 @@ def test_the_eight_incidents_are_there() -> None:
 
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", cases("comes_out"))
+@pytest.mark.parametrize("name", CASES)
 def test_an_incident_comes_out(name: str) -> None:
     """One outage for each thing that broke: its scope, subject, components, regions, networks and times."""
     found = told(name)
@@ -124,7 +108,7 @@ def regions_fit(truth: Truth, outage: Outage, fleet: Fleet) -> bool:
 
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", cases("nothing_else"))
+@pytest.mark.parametrize("name", CASES)
 def test_nothing_else_is_told(name: str) -> None:
     """Apart from single agents in trouble of their own, no other outage is ever confirmed."""
     found = told(name)
