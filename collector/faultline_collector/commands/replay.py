@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import click
 
 from faultline.config import BadConfig, read_config
 from faultline_collector.commands.asking import Failed, url_option
-from faultline_collector.commands.back_testing import Past, Place, opened_store, past, sent, window_of
 from faultline_collector.commands.incidents import incident_option, tell_incident
 from faultline_collector.commands.replaying import Run, nothing_kept, show_differences, show_outages, watched
 from faultline_collector.correlate.settings import EngineSettings
@@ -26,6 +26,9 @@ from faultline_collector.replay.trace import BadTrace, open_trace
 from faultline_collector.stores.store import StoreError
 from faultline_collector.worlds.making import make_world
 from faultline_collector.worlds.writing import write_trace
+
+if TYPE_CHECKING:
+    from faultline_collector.commands.back_testing import Past
 
 _FILE = click.Path(path_type=Path)
 
@@ -92,7 +95,11 @@ def replay(
         if from_store:
             if incident is not None or (trace is not None and store is None):
                 raise Failed("--from-store reads a collector's window: leave out TRACE and --incident")
-            _replay_window(Place(url, store, registry, trace), since, until, wanted)
+            from faultline_collector.commands.back_testing import Place, past, window_of
+
+            with past(Place(url, store, registry, trace), window_of(since, until)) as found:
+                before, after = _tellings(found, partial(watched, shown=progress), wanted)
+            wanted.show(before, after)
         else:
             _replay_trace(trace, incident, store, wanted)
     except (BadConfig, BadTrace, StoreError, UnknownIncident) as error:
@@ -115,14 +122,7 @@ def _replay_trace(trace: Path | None, incident: str | None, store: str | None, w
         tell_incident(read_incident(incident), opened.fleet, outages)
 
 
-def _replay_window(place: Place, since: str, until: str | None, wanted: Wanted) -> None:
-    run = partial(watched, shown=wanted.progress)
-    with past(place, window_of(since, until)) as found:
-        before, after = _tellings(found, run, wanted)
-    wanted.show(before, after)
-
-
-def _tellings(found: Past, run: Run, wanted: Wanted) -> tuple[list[Outage], list[Outage] | None]:
+def _tellings(found: "Past", run: Run, wanted: Wanted) -> tuple[list[Outage], list[Outage] | None]:
     """What is compared: two settings, else what was told then, else the usual settings; and what with it."""
     with_settings = within(run(found.trace, wanted.settings), found.window)
     if wanted.other is not None:
@@ -152,6 +152,8 @@ def _kept(url: str | None, fleet: Fleet) -> Iterator[Keep]:
     if url is None:
         yield nothing_kept
         return
+    from faultline_collector.commands.back_testing import opened_store, sent
+
     with TemporaryDirectory(prefix="faultline-") as folder, opened_store(url, Path(folder)) as store:
         storing = Storing(store, fleet)
         yield storing

@@ -86,6 +86,11 @@ class Cells:
         self.rounds[cell, slot % ROUNDS] = AWAITED | Outcome.TIMEOUT
         return evicted
 
+    def outcome(self, cell: Index, slot: Int64) -> Int8:
+        """What is remembered of these rounds; 0 where nothing is."""
+        rounds: Int8 = self.rounds[cell, slot % ROUNDS]
+        return rounds & np.uint8(OUTCOME)
+
     def slot_of(self, cell: Index, started_us: Int64) -> Int64:
         """In which of a cell's rounds a start falls."""
         step = self.interval_us[cell % self.targets]

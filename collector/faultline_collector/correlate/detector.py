@@ -22,7 +22,7 @@ from faultline_collector.correlate.silence import Dark, Silence, darkness
 from faultline_collector.correlate.standing import standings
 from faultline_collector.fleet import Fleet
 from faultline_collector.outages import Outage, Scope, State
-from faultline_collector.results import Int8, Int64, ResultBatch, concatenate
+from faultline_collector.results import Int8, Int64, Mask, ResultBatch, concatenate
 
 MOST_EPOCH_US = 60_000_000
 """Longest epoch; else it is the shortest interval, so that no cell comes twice in one."""
@@ -133,7 +133,7 @@ class Detector:
         arrivals = self._intake.read(results, first_us, ticks)
         overdue = self._waiting.find(arrivals, first_us, ticks)
         block = Block(arrivals, overdue, self._failing.base, self._slowness.base)
-        silent = self._silence.checks(arrivals, first_us, ticks)
+        silent = self._silence.checks(arrivals, first_us, ticks, self._told_silent())
         silent[arrivals.tick[arrivals.outcome == Outcome.INCONCLUSIVE]] = True
         busy = silent.copy()
         for news in block.news:
@@ -166,7 +166,9 @@ class Detector:
         now = (overdue.tick > block.upto) & (overdue.tick <= tick)
         short = np.flatnonzero(now & (overdue.until <= tick))
         if short.size:
-            self._failing.base.excuse(overdue.cell[short] // self._layout.shape[1])
+            cell = overdue.cell[short]
+            fine = self._cells.outcome(cell, overdue.slot[short]) == Outcome.OK
+            self._failing.base.excuse(cell[fine] // self._layout.shape[1])
         self._wait(overdue, np.flatnonzero(now & (overdue.until > tick)), now_us)
         block.entered, block.upto = end, tick
 
@@ -257,12 +259,17 @@ class Detector:
                 self._end_silence(live, now_us)
             elif live.outage.state is State.SUSPECTED and self._has_held(live, now_us):
                 self._book.move(live, State.CONFIRMED, now_us)
-        held = np.zeros(self._layout.shape[0], bool)
-        for live in self._book.live:
-            held[live.silent] = True
-        if (lost & ~held).any():
-            for dark in self._silence.judge(now_us, held):
+        told = self._told_silent()
+        if (lost & ~told).any():
+            for dark in self._silence.judge(now_us, told):
                 self._go_dark(dark, now_us)
+
+    def _told_silent(self) -> Mask:
+        """The agents that open outages tell as silent."""
+        out = np.zeros(self._layout.shape[0], bool)
+        for live in self._book.live:
+            out[live.silent] = True
+        return out
 
     def _has_held(self, live: Live, now_us: int) -> bool:
         return now_us - live.began_us >= self._book.hold_us

@@ -70,6 +70,11 @@ class Groups:
         out: Index = self._by_agent[row, agent] + code + self._first[row]
         return out
 
+    def kinds_of(self, groups: Index) -> set[str]:
+        """The kinds of these groups."""
+        rows = np.searchsorted(self._first[:, 0], groups, "right") - 1
+        return {KINDS[row] for row in np.unique(rows)}
+
     def part(self, kind: str, values: Floats) -> Floats:
         """The values of one kind's groups."""
         return values[self._part[kind]]

@@ -125,16 +125,20 @@ class Screen:
         if news is not None:
             wanted[:] = False
             wanted[news] = self._wanted[news]
+        asked = self._groups.kinds_of(np.flatnonzero(wanted))
         agent, target = np.divmod(cell, layout.shape[1])
         for kinds, code in (
             (BY_AGENT, np.zeros_like(agent)),
             (BY_SERVICE, layout.service[target]),
             (BY_PROVIDER, layout.provider[target] + 1),
         ):
+            looked = [kind for kind in kinds if kind in asked]
+            if not looked:
+                continue
             pairs, pair = np.unique(code * agents + agent, return_inverse=True)
             codes, who = np.divmod(pairs, agents)
             tally = _tally(pair, bins, value, pairs.size)
-            for kind in kinds:
+            for kind in looked:
                 group = self._groups.of_pairs(kind, who, codes)
                 rows = np.flatnonzero(wanted[group])
                 if rows.size:

@@ -136,10 +136,11 @@ class Silence:
         heard = now_us - self.heard_us <= np.maximum(self._patience_us, TOGETHER_US)
         self._patience_us[heard] = np.inf
 
-    def checks(self, arrivals: Arrivals, first_us: int, ticks: int) -> Mask:
+    def checks(self, arrivals: Arrivals, first_us: int, ticks: int, told: Mask) -> Mask:
         """In which seconds silence may begin, grow or end; to be called before the arrivals are heard.
 
-        Between them nothing changes: a silence says no more after a while than it has said.
+        Between them nothing changes: a silence says no more after a while than it has said. One agent's
+        matters when it lasts long, or the agent is `told` as silent; else only while another is silent too.
         """
         out = np.zeros(ticks, bool)
         order = np.argsort(arrivals.agent, kind="stable")
@@ -151,21 +152,26 @@ class Silence:
         last = self.heard_us.copy()
         np.maximum.at(last, agent, received)
         out[arrivals.tick[order[begins[before[begins] == NEVER_HEARD]]]] = True
-        everyone = np.arange(last.size)
         end_us = first_us + ticks * SECOND_US
         gaps = np.flatnonzero((received - before > self._patience_us[agent]) & (before != NEVER_HEARD))
         self._note(agent[gaps], before[gaps], received[gaps])
         tails = np.flatnonzero((end_us - last > self._patience_us) & (last != NEVER_HEARD))
-        for who, since, until in zip(
-            np.r_[agent[gaps], everyone[tails]],
-            np.r_[before[gaps], last[tails]],
-            np.r_[received[gaps], np.full(tails.size, end_us)],
-            strict=True,
-        ):
-            self._mark(out, int(who), int(since) - first_us, int(until) - first_us, first_us)
+        who = np.r_[agent[gaps], tails]
+        since_us = np.r_[before[gaps], last[tails]] - first_us
+        until_us = np.r_[received[gaps], np.full(tails.size, end_us)] - first_us
+        low = ((since_us + self._patience_us[who]) // SECOND_US).clip(0, ticks).astype(np.intp)
+        high = (until_us // SECOND_US + 3).clip(0, ticks)
+        silent = np.bincount(low, minlength=ticks + 1) - np.bincount(high, minlength=ticks + 1)
+        crowded: Mask = silent.cumsum()[:ticks] > 1
+        lasts = told[who] | (until_us - since_us >= self._lone_us[who])
+        beside = np.array([crowded[a:b].any() for a, b in zip(low, high, strict=True)], bool)
+        for row in np.flatnonzero(lasts | beside):
+            self._mark(out, crowded, int(who[row]), int(since_us[row]), int(until_us[row]), first_us)
         return out
 
-    def _mark(self, out: Mask, agent: int, since_us: int, until_us: int, first_us: int) -> None:
+    def _mark(
+        self, out: Mask, crowded: Mask, agent: int, since_us: int, until_us: int, first_us: int
+    ) -> None:
         """Marks the seconds in which a silence begins, grows, is long enough to be told alone, and ends."""
         begins_us = since_us + float(self._patience_us[agent])
         lone_us = since_us + float(self._lone_us[agent])
@@ -174,7 +180,7 @@ class Silence:
             out[max(second, 0) : max(second + 3, 0)] = True
         high = int(min(begins_us + self._grows_us[agent], until_us) // SECOND_US) + 2
         seconds = np.arange(int(max(begins_us // SECOND_US, 0)), min(high, out.size))
-        out[seconds] |= self._grows(agent, first_us + seconds * SECOND_US)
+        out[seconds] |= crowded[seconds] & self._grows(agent, first_us + seconds * SECOND_US)
 
     def _grows(self, agent: int, now_us: Int64) -> Mask:
         """In which of these seconds a round more of a silent agent is missing than in the one before."""

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from faultline_collector.fleet import Agent, Fleet, Target
 from faultline_collector.outages import Outage, Scope, State, Subject
-from faultline_collector.replay.window import Window
+
+if TYPE_CHECKING:
+    from faultline_collector.replay.window import Window
 
 
 def read_outage(said: Mapping[str, Any]) -> Outage:
@@ -40,7 +42,7 @@ def read_fleet(agents: Iterable[Mapping[str, Any]], targets: Iterable[Mapping[st
     return Fleet(agents=tuple(map(_agent, agents)), targets=tuple(map(_target, targets)))
 
 
-def within(outages: Iterable[Outage], window: Window) -> list[Outage]:
+def within(outages: Iterable[Outage], window: "Window") -> list[Outage]:
     """The outages of a window as they stood at its end, by detection; what ended later was still open."""
     mine = [
         replace(outage, resolved_us=None, state=State.CONFIRMED if outage.confirmed_us else State.SUSPECTED)
