@@ -189,14 +189,19 @@ class Detector:
         """Whether there is something to judge though nothing bad has come."""
         if self._book.unread or self._silence.doubted:
             return True
-        return any(
-            self._is_silence_due(live, now_us) if live.is_silence else self._book.is_due(live, now_us)
-            for live in self._book.live
-        )
+        live, silences = self._book.live, [live for live in self._book.live if live.is_silence]
+        if silences and self._is_silence_due(silences, now_us):
+            return True
+        return any(self._book.is_due(one, now_us) for one in live if not one.is_silence)
 
-    def _is_silence_due(self, live: Live, now_us: int) -> bool:
-        """Whether there is something to judge of a silence, though nobody is heard."""
-        return not live.looked_us or (live.outage.state is State.SUSPECTED and self._has_held(live, now_us))
+    def _is_silence_due(self, silences: list[Live], now_us: int) -> bool:
+        """Whether fewer agents of a silence are lost than when it was judged, or more, or it has lasted."""
+        gone = self._silence.gone(now_us)
+        return any(
+            live.lost != np.count_nonzero(gone[live.silent])
+            or (live.outage.state is State.SUSPECTED and self._has_held(live, now_us))
+            for live in silences
+        )
 
     def _judge(self, now_us: int, hot: list[Index]) -> tuple[Outage, ...]:
         self._judge_silence(now_us)
@@ -251,11 +256,10 @@ class Detector:
     # -- silence -------------------------------------------------------------------------------------------
 
     def _judge_silence(self, now_us: int) -> None:
-        lost = self._silence.lost(now_us)
+        lost, gone = self._silence.lost(now_us), self._silence.gone(now_us)
         for live in [live for live in self._book.live if live.is_silence and live.since_us <= now_us]:
-            live.looked_us = now_us
-            gone = lost[live.silent] | ~self._silence.known(live.silent)
-            if not gone.size or gone.mean() <= 1.0 - self.settings.probed_again:
+            live.lost = int(np.count_nonzero(gone[live.silent]))
+            if live.lost <= (1.0 - self.settings.probed_again) * live.silent.size:
                 self._end_silence(live, now_us)
             elif live.outage.state is State.SUSPECTED and self._has_held(live, now_us):
                 self._book.move(live, State.CONFIRMED, now_us)

@@ -43,6 +43,10 @@ MOST_ONE_SAYS = 3.0
 """Most that one agent says against an end, nats: one that goes on failing alone keeps nothing open."""
 
 
+UNCOUNTED = -1
+"""Stands for how many of the agents of a silence are lost, before they were counted."""
+
+
 @dataclass(slots=True, eq=False)
 class Live:
     """An open outage with what the engine needs to follow it; `rectangle` and `bad` are flat cells.
@@ -75,6 +79,7 @@ class Live:
     shade: Mask | None = None
     grows_us: int = 0
     silent: Index = field(default_factory=lambda: np.empty(0, np.intp))
+    lost: int = UNCOUNTED
 
     @property
     def key(self) -> Key:
@@ -301,6 +306,6 @@ def carried(live: Live, size: int, rows: Index, mine: Index, theirs: Index) -> L
     rectangle, bad = np.zeros(size, bool), np.zeros(size, bool)
     if not live.is_silence:
         rectangle[mine], bad[mine] = live.rectangle[theirs], live.bad[theirs]
-    live.rectangle, live.bad, live.looked_us = rectangle, bad, 0
+    live.rectangle, live.bad, live.lost = rectangle, bad, UNCOUNTED
     live.silent = np.flatnonzero(np.isin(rows, live.silent)) if live.is_silence else live.silent
     return live

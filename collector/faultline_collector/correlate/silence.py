@@ -109,11 +109,6 @@ class Silence:
         long = (heard_us != NEVER_HEARD) & (back_us - heard_us > self._absent_us[agents])
         self._churn.note(agents[long], heard_us[long], back_us[long])
 
-    def known(self, agents: Index) -> Mask:
-        """Which of these agents were ever heard."""
-        out: Mask = self.heard_us[agents] != NEVER_HEARD
-        return out
-
     def silent(self, now_us: int) -> Mask:
         """Which agents are silent beyond their patience."""
         out: Mask = (self.heard_us != NEVER_HEARD) & (now_us - self.heard_us > self._patience_us)
@@ -130,6 +125,11 @@ class Silence:
     def lost(self, now_us: int) -> Mask:
         """Which agents are silent or unwell."""
         return self.silent(now_us) | self.unwell(now_us)
+
+    def gone(self, now_us: int) -> Mask:
+        """Which agents are lost, or were never heard."""
+        out: Mask = self.lost(now_us) | (self.heard_us == NEVER_HEARD)
+        return out
 
     def trust(self, now_us: int) -> None:
         """Waits for ever for agents that were heard not long ago."""

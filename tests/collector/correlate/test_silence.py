@@ -109,6 +109,20 @@ def test_heartbeats_keep_an_idle_agent_from_being_silent(world: World) -> None:
     assert world.told() == []
 
 
+def test_agents_that_are_heard_again_by_heartbeats_alone_end_their_silence() -> None:
+    """Though nothing is delivered by anybody any more, and nothing fails."""
+    world = World(lab_fleet(), noise=0.0).run(WARM_S)
+    dark = {a.id for a in world.fleet.agents if a.region == "c1-r2"}
+    world.silent = dark
+    world.run(40)
+    (outage,) = world.open()
+    for _ in range(5):
+        for agent in dark:
+            world.detector.contact(agent, world.now_us, well=True)
+        world.run(1)
+    assert world.last[outage.id].state is State.RESOLVED
+
+
 def test_saturated_results_weigh_nothing(world: World) -> None:
     """Failures measured while saturated open nothing."""
     rows = [
