@@ -238,9 +238,8 @@ class Silence:
         look = Look(np.where(together, said, heard), most, last)
         cover = self._cover(look, together) if together.sum() > 1 else []
         everyone = self._everyone(look, together & silent)
-        if everyone is not None and everyone.score > sum(d.score for d in cover) + (
-            MORE_NATS if cover else 0.0
-        ):
+        bar = sum((d.score for d in cover), MORE_NATS if cover else 0.0)
+        if everyone is not None and everyone.score > bar:
             return [everyone]
         named = np.isin(np.arange(last.size), [a for d in cover for a in d.agents])
         named |= told
