@@ -196,7 +196,7 @@ class Detector:
 
     def _is_silence_due(self, silences: list[Live], now_us: int) -> bool:
         """Whether fewer agents of a silence are lost than when it was judged, or more, or it has lasted."""
-        gone = self._silence.gone(now_us)
+        gone = self._silence.lost(now_us) | self._silence.unheard
         return any(
             live.lost != np.count_nonzero(gone[live.silent])
             or (live.outage.state is State.SUSPECTED and self._has_held(live, now_us))
@@ -256,7 +256,8 @@ class Detector:
     # -- silence -------------------------------------------------------------------------------------------
 
     def _judge_silence(self, now_us: int) -> None:
-        lost, gone = self._silence.lost(now_us), self._silence.gone(now_us)
+        lost = self._silence.lost(now_us)
+        gone = lost | self._silence.unheard
         for live in [live for live in self._book.live if live.is_silence and live.since_us <= now_us]:
             live.lost = int(np.count_nonzero(gone[live.silent]))
             if live.lost <= (1.0 - self.settings.probed_again) * live.silent.size:

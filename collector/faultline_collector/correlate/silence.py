@@ -34,7 +34,7 @@ MANY_CELLS = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class Seen:
     """Every agent at one moment: what its silence says, and says at most (nats), and since when it lasts."""
 
     value: Floats
@@ -126,9 +126,10 @@ class Silence:
         """Which agents are silent or unwell."""
         return self.silent(now_us) | self.unwell(now_us)
 
-    def gone(self, now_us: int) -> Mask:
-        """Which agents are lost, or were never heard."""
-        out: Mask = self.lost(now_us) | (self.heard_us == NEVER_HEARD)
+    @property
+    def unheard(self) -> Mask:
+        """Which agents were never heard."""
+        out: Mask = self.heard_us == NEVER_HEARD
         return out
 
     def trust(self, now_us: int) -> None:
@@ -234,10 +235,10 @@ class Silence:
         together = (silent | unwell) & (last >= newest - TOGETHER_US)
         most = np.where(unwell, MOST_NATS, self._churn.nats)
         said = np.where(unwell, np.inf, PER_MISSING * missing)
-        heard = np.where(silent | unwell | (self.heard_us == NEVER_HEARD), 0.0, HEARD)
-        look = Look(np.where(together, said, heard), most, last)
-        cover = self._cover(look, together) if together.sum() > 1 else []
-        everyone = self._everyone(look, together & silent)
+        heard = np.where(silent | unwell | self.unheard, 0.0, HEARD)
+        seen = Seen(np.where(together, said, heard), most, last)
+        cover = self._cover(seen, together) if together.sum() > 1 else []
+        everyone = self._everyone(seen, together & silent)
         bar = sum((d.score for d in cover), MORE_NATS if cover else 0.0)
         if everyone is not None and everyone.score > bar:
             return [everyone]
@@ -245,11 +246,11 @@ class Silence:
         named |= told
         return cover + self._alone(now_us, silent & ~named, unwell & ~named, last)
 
-    def _everyone(self, look: Look, silent: Mask) -> Dark | None:
+    def _everyone(self, seen: Seen, silent: Mask) -> Dark | None:
         if np.unique(self._layout.region[silent]).size < 2:
             return None
         subject = Subject("collector", "collector")
-        return self._dark(Scope.COLLECTOR, subject, look, silent, np.arange(silent.size))
+        return self._dark(Scope.COLLECTOR, subject, seen, silent, np.arange(silent.size))
 
     def _alone(self, now_us: int, silent: Mask, unwell: Mask, last: Int64) -> list[Dark]:
         gone = silent & (now_us - self.heard_us >= self._lone_us)
@@ -278,8 +279,8 @@ class Silence:
         out[agents] = rounds.reshape(agents.size, -1).sum(axis=1)
         return out
 
-    def _cover(self, look: Look, together: Mask) -> list[Dark]:
-        left = replace(look, value=look.value.copy())
+    def _cover(self, seen: Seen, together: Mask) -> list[Dark]:
+        left = replace(seen, value=seen.value.copy())
         found: list[Dark] = []
         while True:
             options = [
@@ -310,14 +311,14 @@ class Silence:
                     groups.append((Scope.NETWORK, subject, np.flatnonzero(mine & (layout.region == place))))
         return groups
 
-    def _dark(self, scope: Scope, subject: Subject, look: Look, together: Mask, rows: Index) -> Dark | None:
+    def _dark(self, scope: Scope, subject: Subject, seen: Seen, together: Mask, rows: Index) -> Dark | None:
         hit = rows[together[rows]]
         if hit.size < 2:
             return None
-        last, most = look.last[hit], look.most.copy()
+        last, most = seen.last[hit], seen.most.copy()
         together_nats = most[hit] + closeness(last)
         most[hit] = np.minimum(together_nats, MOST_NATS + (PAIR_NATS if hit.size == 2 else 0.0))
-        said = np.minimum(look.value, most)[rows]
+        said = np.minimum(seen.value, most)[rows]
         mixed = np.log1p(LEAKS * np.expm1(said)[:, None]).sum(axis=0)
         costs = self._settings.costs
         cost = costs.collector if scope is Scope.COLLECTOR else costs.region
