@@ -79,12 +79,15 @@ def access_causes(
 
 def _narrower(layout: Layout, block: Block, rows: Index) -> float:
     """How well one service, or one provider, that fails alone explains these agents, nats."""
-    every = np.arange(block.targets.size)
     service, provider = layout.service[block.targets], layout.provider[block.targets]
-    sets = [every[service == code] for code in np.unique(service)]
-    sets += [every[provider == code] for code in np.unique(provider[provider >= 0])]
-    some = [columns for columns in sets if columns.size < every.size]
-    return max((float(mixed(block.ratio(columns, rows)).sum(axis=3).max()) for columns in some), default=0.0)
+    codes = [(service, code) for code in np.unique(service)]
+    codes += [(provider, code) for code in np.unique(provider[provider >= 0])]
+    sets = np.array([of == code for of, code in codes], np.float64)
+    sets = sets[sets.sum(axis=1) < block.targets.size]
+    if not len(sets):
+        return 0.0
+    said = mixed(block.ratios(sets, rows)).sum(axis=-1)
+    return float(said.max())
 
 
 def _services_fail(layout: Layout, block: Block, rows: Index, window: int) -> bool:

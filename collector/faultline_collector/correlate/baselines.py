@@ -28,6 +28,8 @@ LAYER_SHARES = {
 }
 """Layers of background failures before anything is learned."""
 LAYER_FLOOR = 0.02
+MOST_HELD = 100_000
+"""Rounds that are held before they are counted, at most till the end of an epoch."""
 OVERDUE_SHARE, OVERDUE_PRIOR = 0.002, 300.0
 """Share of rounds that come late by themselves, before anything is learned, and the rounds it counts for."""
 
@@ -47,6 +49,8 @@ class Baselines:
         self.frozen_until_us: Int64 = np.zeros(agents * targets, np.int64)
         self._layers = np.zeros(8)
         self._overdue = np.zeros(agents)
+        self._held: list[tuple[Evicted, int]] = []
+        self._held_rounds = 0
         self.surprise: Floats = np.empty(0)
         self.overdue: Floats = np.empty(0)
         self.layer_share: Floats = np.empty(0)
@@ -54,22 +58,32 @@ class Baselines:
 
     def learn(self, evicted: Evicted, now_us: int) -> None:
         """Takes rounds that left the rings, so that nothing is learned while it is being judged."""
-        cell, outcome, slow = evicted.cell, evicted.outcome, evicted.slow
-        free = self.frozen_until_us[cell] < now_us
-        all_free = bool(free.all())
-        if not all_free:
-            cell, outcome, slow = cell[free], outcome[free], slow[free]
+        self._held.append((evicted, now_us))
+        self._held_rounds += evicted.cell.size
+        if self._held_rounds > MOST_HELD:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Counts what was taken, but for cells that were frozen then."""
+        held, self._held, self._held_rounds = self._held, [], 0
+        if not held:
+            return
+        cell, outcome, slow = (
+            np.concatenate([getattr(part, name) for part, _ in held]) for name in Evicted.__slots__
+        )
+        when = np.repeat([now_us for _, now_us in held], [part.cell.size for part, _ in held])
+        free = self.frozen_until_us[cell] < when
+        cell, outcome, slow = cell[free], outcome[free], slow[free]
         fine, failed = outcome == Outcome.OK, outcome > Outcome.OK
         if self._slow:
             fine, failed = fine & ~slow, slow
         np.add.at(self.ok, cell, fine.astype(np.float64))
-        if failed.any():
-            np.add.at(self.failed, cell[failed], 1.0)
-            if all_free and not self._slow:
-                self._layers += np.bincount(outcome[failed], minlength=8)
+        np.add.at(self.failed, cell[failed], 1.0)
+        self._layers += np.bincount(outcome[failed], minlength=8)
 
     def refresh(self) -> None:
         """Takes p0 and the layers' shares anew from the counts."""
+        self._settle()
         settings = self._settings
         failed, total = self.failed.reshape(self._shape), (self.failed + self.ok).reshape(self._shape)
         fleet = (failed.sum() + FLEET_PRIOR * settings.p0_prior) / (total.sum() + FLEET_PRIOR)
@@ -101,6 +115,7 @@ class Baselines:
 
     def take_over(self, old: "Baselines", mine: npt.NDArray[np.intp], theirs: npt.NDArray[np.intp]) -> None:
         """Takes over what was learned of common cells, and of the layers."""
+        old._settle()
         for name in ("ok", "failed", "frozen_until_us"):
             getattr(self, name)[mine] = getattr(old, name)[theirs]
         self._layers = old._layers.copy()

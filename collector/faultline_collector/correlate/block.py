@@ -13,30 +13,39 @@ from faultline_collector.correlate.overdue import Overdue
 
 @dataclass(frozen=True, slots=True, eq=False)
 class News:
-    """What speaks for trouble: in which second, of which flat cell, and how much it says at most, nats."""
+    """What speaks for trouble: of which flat cell, and how much it says at most, nats; in order of the second.
 
-    tick: Index
+    Those of a second end where `ends` says.
+    """
+
     cell: Index
     nats: Floats
+    ends: list[int]
 
     def of(self, tick: int) -> tuple[Index, Floats]:
         """The news of one second."""
-        first, last = np.searchsorted(self.tick, (tick, tick + 1))
-        return self.cell[first:last], self.nats[first:last]
+        which = slice(self.ends[tick - 1] if tick else 0, self.ends[tick])
+        return self.cell[which], self.nats[which]
+
+    def busy(self) -> Index:
+        """The seconds that have any."""
+        return np.flatnonzero(np.diff(self.ends, prepend=0))
 
 
 class Block:
     """`news` of failing and of slowness; `entered` arrivals, and overdue rounds `upto` a second, are in."""
 
-    def __init__(self, arrivals: Arrivals, overdue: Overdue, failing: Baselines, slowness: Baselines) -> None:
+    def __init__(
+        self, arrivals: Arrivals, overdue: Overdue, failing: Baselines, slowness: Baselines, ticks: int
+    ) -> None:
         self.arrivals = arrivals
         self.overdue = overdue
-        self.news = (_failures(arrivals, overdue, failing), _slow(arrivals, slowness))
+        self.news = (_failures(arrivals, overdue, failing, ticks), _slow(arrivals, slowness, ticks))
         self.entered = 0
         self.upto = -1
 
 
-def _failures(arrivals: Arrivals, overdue: Overdue, base: Baselines) -> News:
+def _failures(arrivals: Arrivals, overdue: Overdue, base: Baselines, ticks: int) -> News:
     failed = np.flatnonzero(arrivals.failed)
     cell = np.concatenate((arrivals.cell[failed], overdue.cell))
     timeouts = np.full(overdue.cell.size, Outcome.TIMEOUT, np.uint8)
@@ -44,10 +53,15 @@ def _failures(arrivals: Arrivals, overdue: Overdue, base: Baselines) -> News:
     tick = np.concatenate((arrivals.tick[failed], overdue.tick))
     order = np.argsort(tick, kind="stable")
     nats = base.surprise[cell] - np.log(base.layer_share[outcome])
-    return News(tick[order], cell[order], nats[order])
+    return News(cell[order], nats[order], _ends(tick, ticks))
 
 
-def _slow(arrivals: Arrivals, base: Baselines) -> News:
+def _slow(arrivals: Arrivals, base: Baselines, ticks: int) -> News:
     slow = np.flatnonzero(arrivals.slow)
     cell = arrivals.cell[slow]
-    return News(arrivals.tick[slow], cell, base.surprise[cell])
+    return News(cell, base.surprise[cell], _ends(arrivals.tick[slow], ticks))
+
+
+def _ends(tick: Index, ticks: int) -> list[int]:
+    ends: list[int] = np.bincount(tick, minlength=ticks).cumsum().tolist()
+    return ends

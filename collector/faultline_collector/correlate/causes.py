@@ -74,11 +74,9 @@ def leaked(part: Floats) -> Floats:
 
 
 def mixed(part: Floats) -> Floats:
-    """As `leaked`, however much an agent says; written out, as numpy's logaddexp is not vectorised."""
-    said = LOG_HIT + part[..., None, :]
-    out: Floats = np.maximum(said, LOG_SPARED)
-    said -= LOG_SPARED
-    out += np.log1p(np.exp(-np.abs(said)))
+    """As `leaked`, however much an agent says: beyond its bound each nat counts as one."""
+    out = leaked(part)
+    out += np.maximum(part - MOST_NATS, 0.0)[..., None, :]
     return out
 
 

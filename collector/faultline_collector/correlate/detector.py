@@ -26,7 +26,7 @@ from faultline_collector.results import Int8, Int64, Mask, ResultBatch, concaten
 
 MOST_EPOCH_US = 60_000_000
 """Longest epoch; else it is the shortest interval, so that no cell comes twice in one."""
-LOOKS_SUSPECTED, LOOKS_CONFIRMED = 15, 2
+LOOKS_SUSPECTED, LOOKS_CONFIRMED = 8, 1
 """How often in an interval open outages are weighed anew."""
 
 
@@ -132,12 +132,12 @@ class Detector:
             results = results.select(slice(0, 0))
         arrivals = self._intake.read(results, first_us, ticks)
         overdue = self._waiting.find(arrivals, first_us, ticks)
-        block = Block(arrivals, overdue, self._failing.base, self._slowness.base)
+        block = Block(arrivals, overdue, self._failing.base, self._slowness.base, ticks)
         silent = self._silence.checks(arrivals, first_us, ticks, self._told_silent())
         silent[arrivals.tick[arrivals.outcome == Outcome.INCONCLUSIVE]] = True
         busy = silent.copy()
         for news in block.news:
-            busy[news.tick] = True
+            busy[news.busy()] = True
         changed: list[Outage] = []
         for tick in range(ticks):
             now_us = first_us + tick * SECOND_US
@@ -226,7 +226,7 @@ class Detector:
             masked = np.logical_or.reduce([book.nothing, *(live.covers for live in covering)])
             known = {live.key: live.began_us for live in mine}
             told = np.logical_or.reduce([book.nothing, *(live.covers for live in mine)])
-            found = sense.explainer.explain(recent, now_us, masked, known, None if due else hot, told)
+            found = sense.explainer.explain(recent, now_us, masked, known, hot, told, anew=due)
             if hot.size:
                 sense.gate.settle(hot, found.worth, now_us)
             for cause in found.chosen:

@@ -51,7 +51,7 @@ def windows_us(shortest_us: float, longest_us: float) -> Floats:
 class Block:
     """What the rounds of agents x targets say, summed over each window: arrays [windows, targets, agents].
 
-    `surprise` is the sum of -ln p0 of failed rounds, `focus` what their layers add when they agree,
+    `surprise` is the sum of -ln p0 of failed rounds, `value` that with what their layers add when they agree,
     `failed` and `fine` count rounds (and retries). Agents come last: there are most of them.
     """
 
@@ -59,18 +59,27 @@ class Block:
     targets: Index
     windows_us: Floats
     surprise: Floats
-    focus: Floats
+    value: Floats
     failed: Floats
     fine: Floats
     layers: Floats
 
     def ratio(self, columns: Index | slice = slice(None), rows: Index | slice = slice(None)) -> Floats:
         """ln P(rounds | out) / P(rounds | fine) per agent over some targets: [windows, rates, agents]."""
+        if not isinstance(columns, slice) and columns.size == self.targets.size:
+            columns = slice(None)
         value, failed, fine = (
-            part[:, columns][..., rows].sum(axis=1)[:, None]
-            for part in (self.surprise + self.focus, self.failed, self.fine)
+            part[:, columns][..., rows].sum(axis=1)[:, None] for part in (self.value, self.failed, self.fine)
         )
         out: Floats = value + failed * LOG_FAIL[:, None] + fine * LOG_OK[:, None]
+        return out
+
+    def ratios(self, sets: Floats, rows: Index) -> Floats:
+        """The same over several sets of targets, [sets, targets] of ones: [windows, rates, sets, agents]."""
+        value, failed, fine = (
+            (sets @ part[..., rows])[:, None] for part in (self.value, self.failed, self.fine)
+        )
+        out: Floats = value + failed * LOG_FAIL[:, None, None] + fine * LOG_OK[:, None, None]
         return out
 
 
@@ -109,6 +118,9 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
         failed[retried] += again_bad
         fine[retried] += again_ok
 
+    value = surprise.copy()
+    value[bad] += gain[failures]
+
     def total(bins: Index, weights: Floats) -> Floats:
         summed = np.bincount(bins, weights, cell.size * WINDOWS)
         out: Floats = summed.reshape(WINDOWS, targets.size, agents.size).cumsum(axis=0)
@@ -119,7 +131,7 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
         targets,
         windows,
         surprise=total(bins, surprise),
-        focus=total(bins[bad], gain[failures]),
+        value=total(bins, value),
         failed=total(bins, failed),
         fine=total(bins, fine),
         layers=np.bincount(failures, minlength=8).astype(np.float64),

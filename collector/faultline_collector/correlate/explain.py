@@ -41,6 +41,7 @@ class Moment:
     """What an explanation stands on besides the cells: the time, the failures, and what must not speak.
 
     `near` are the failures of the agents that have news; what outages have `told` is no agent's bad minute.
+    `pending` are the known causes still to be weighed, whatever speaks for them; without `news` all groups are.
     """
 
     now_us: int
@@ -51,6 +52,7 @@ class Moment:
     known: Mapping[Key, int]
     bursts: Floats
     news: Index | None
+    pending: frozenset[Key] = frozenset()
     weighed: dict[Family, list[Cause]] = field(default_factory=dict)
     worth: Floats = field(default_factory=lambda: np.empty(0))
 
@@ -89,17 +91,21 @@ class Explainer:
         known: Mapping[Key, int] | None = None,
         news: Index | None = None,
         told: Mask | None = None,
+        *,
+        anew: bool = False,
     ) -> Explanation:
         """Explains the failures that are not masked.
 
         `known` ones are open already, since when in microseconds, and cover the cells that are `told`;
-        with `news` only these groups are looked at.
+        with `news` only these groups are looked at. `anew` looks at all first, at the known ones too, and then
+        at the news and at what the known ones cover no longer.
         """
-        bursts = np.zeros(self._layout.shape[0])
-        near = recent if news is None else self._near(recent, news)
-        moment = Moment(
-            now_us, recent, near, masked.copy(), masked if told is None else told, known or {}, bursts, news
-        )
+        known, told = known or {}, masked if told is None else told
+        bursts, anew = np.zeros(self._layout.shape[0]), anew and news is not None
+        moment = Moment(now_us, recent, recent, masked.copy(), told, known, bursts, None, frozenset(known))
+        if news is not None and not anew:
+            moment.pending = frozenset()
+            self._turn_to(news, moment)
         chosen: list[Cause] = []
         lost: list[Cause] = []
         unsure: list[Floats] = []
@@ -114,15 +120,27 @@ class Explainer:
             else:
                 unsure.append(moment.worth)
             self._explained(moment, best)
+            if anew and news is not None:
+                rest = np.union1d(news, self._let_go(moment))
+                self._turn_to(rest, moment)
+                if not (rest.size or moment.pending):
+                    break
         return Explanation(chosen, lost, np.maximum.reduce([moment.worth, *unsure]))
 
-    def _near(self, recent: Recent, news: Index) -> Recent:
+    def _let_go(self, moment: Moment) -> Index:
+        """The groups of failures that a known cause covered and none that was chosen covers."""
+        cell = moment.recent.cell
+        return np.unique(self._groups.of(cell[moment.told[cell] & ~moment.masked[cell]]))
+
+    def _turn_to(self, news: Index, moment: Moment) -> None:
+        """Has only these groups looked at from now on."""
+        recent = moment.recent
         touched = np.zeros(self._groups.size, bool)
         touched[news] = True
         agent = recent.cell // self._layout.shape[1]
         concerned = np.zeros(self._layout.shape[0], bool)
         concerned[agent[touched[self._groups.of(recent.cell)].any(axis=0)]] = True
-        return recent.select(concerned[agent])
+        moment.news, moment.near = news, recent.select(concerned[agent])
 
     def _best(self, ranked: list[Cause], moment: Moment) -> Cause:
         """The first, unless another kind of cause explains nearly as much and leaves less unexplained."""
@@ -145,14 +163,16 @@ class Explainer:
     def _explained(self, moment: Moment, cause: Cause) -> None:
         """Takes the cells of a cause for explained."""
         moment.masked[self.cells_of(cause)] = True
+        moment.pending -= {cause.key}
         self._forget(moment, cause)
 
     def _ranked(self, moment: Moment) -> list[Cause]:
         """The causes worth opening, best first; families that cannot beat the best are not weighed."""
         layout, settings = self._layout, self._settings
         explained = moment.masked | moment.told
+        failures = moment.recent if moment.pending else moment.near
         moment.bursts[:] = bursts(
-            layout, self._base, moment.near, moment.now_us, explained, self._windows_us, settings.costs
+            layout, self._base, failures, moment.now_us, explained, self._windows_us, settings.costs
         )
         look = self._screen.look(
             moment.near, self._base, moment.now_us, moment.masked, moment.bursts, moment.news
@@ -160,8 +180,7 @@ class Explainer:
         moment.worth = look.worth
         bounds = [(bound - self._cost(family), family) for bound, family in look.families]
         looked = {family for _, family in bounds}
-        if moment.news is None:
-            bounds += [(np.inf, family) for family in self._known(moment) if family not in looked]
+        bounds += [(np.inf, family) for family in self._known(moment) if family not in looked]
         bounds.sort(key=lambda b: (-b[0], b[1]))
         found: list[Cause] = []
         best = 0.0
@@ -180,7 +199,7 @@ class Explainer:
         return sorted(found, key=lambda c: (-self._rank(c, moment), c.key, c.form))
 
     def _known(self, moment: Moment) -> list[Family]:
-        """The families of what is open already: they are always weighed."""
+        """The families of what is open already and still to be weighed."""
         layout = self._layout
         words: dict[str, tuple[str, Sequence[str]]] = {
             "service": ("service", layout.services),
@@ -191,7 +210,7 @@ class Explainer:
             "cohort": ("cohort", [name for _, name in layout.cohorts]),
         }
         found = []
-        for _, kind, name, _ in sorted(moment.known):
+        for _, kind, name, _ in sorted(moment.pending):
             family, names = words.get(kind, ("", ()))
             if name in names:
                 found.append((family, names.index(name)))

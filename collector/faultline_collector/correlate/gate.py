@@ -2,14 +2,14 @@
 
 Each failure adds what it could be worth at most; what went well is taken from the schedule; all for each rate
 that is looked for. While a group's sums are below what its cheapest cause must be worth, nothing can have
-happened to it.
+happened to it. What one agent says, however often, is worth a look only so often.
 """
 
 import numpy as np
 
 from faultline_collector.correlate.arrivals import SECOND_US
 from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, RATES
-from faultline_collector.correlate.groups import Groups
+from faultline_collector.correlate.groups import KINDS, Groups
 from faultline_collector.correlate.layout import Floats, Index
 from faultline_collector.results import Mask
 
@@ -19,6 +19,9 @@ DRIFT = 0.8
 SPARED = 30.0
 """What may have gone well within one second before it counts against that second's failures, nats: in a group
 that probes thousands of times a second a few fail in every one."""
+
+LOOKS_AGENT = 8
+"""How often in an interval the failures of one agent alone make for a look."""
 
 
 class Gate:
@@ -32,6 +35,9 @@ class Gate:
         self._bar[groups.nobody] = np.inf
         self._drift = DRIFT * groups.rate[:, None] * -LOG_OK
         self._aside = np.maximum(self._drift * SECOND_US - SPARED, 0.0)
+        self._rest_us = groups.step_us / LOOKS_AGENT
+        self._next_us = np.zeros(groups.agents)
+        self._looked = np.empty(0, np.intp)
 
     def add(self, cell: Index, nats: Floats, now_us: int) -> Index:
         """Adds failures; gives the groups that may now be worth a look."""
@@ -45,9 +51,15 @@ class Gate:
         else:
             np.add.at(self._level, groups, nats[None, :, None] + LOG_FAIL)
         high: Mask = (self._level[touched] - self._aside[touched]).max(axis=1) >= self._bar[touched]
+        if not high.any():
+            return touched[high]
+        agent = np.tile(self._groups.places(cell)[0], len(KINDS))
+        high &= now_us >= self._next_us[agent]
+        self._looked = agent[high]
         return touched[high]
 
     def settle(self, groups: Index, worth: Floats, now_us: int) -> None:
         """After a look: what these groups are really worth now."""
         self._level[groups] = np.maximum(np.minimum(self._level[groups], worth[groups, None]), 0.0)
         self._at_us[groups] = now_us
+        self._next_us[self._looked] = now_us + self._rest_us

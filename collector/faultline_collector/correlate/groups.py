@@ -9,10 +9,15 @@ KINDS = ("service", "provider", "agent", "network", "region", "place", "spot", "
 
 
 class Groups:
-    """Numbers of groups by kind; `rate` is how many probes each plans, per microsecond."""
+    """Numbers of groups by kind; `rate` is how many probes each plans, per microsecond.
+
+    `agents` is how many there are, `step_us` their longest interval.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self.agents = layout.shape[0]
+        self.step_us = int(layout.interval_us.max(initial=0))
         regions, services = max(len(layout.regions), 1), len(layout.services)
         sizes = {
             "service": services,
@@ -57,9 +62,14 @@ class Groups:
 
     def of(self, cell: Index) -> Index:
         """The groups that these flat cells belong to: [kinds, cells]."""
-        agent, target = np.divmod(cell, max(self._layout.shape[1], 1))
+        agent, target = self.places(cell)
         out: Index = self._by_agent[:, agent] + self._by_target[:, target] + self._first
         return out
+
+    def places(self, cell: Index) -> tuple[Index, Index]:
+        """The agents and the targets of these flat cells."""
+        agent, target = np.divmod(cell, max(self._layout.shape[1], 1))
+        return agent, target
 
     def of_pairs(self, kind: str, agent: Index, code: Index) -> Index:
         """The groups of one kind that agents belong to with failures of a service, or of a provider plus one.
@@ -72,8 +82,8 @@ class Groups:
 
     def kinds_of(self, groups: Index) -> set[str]:
         """The kinds of these groups."""
-        rows = np.searchsorted(self._first[:, 0], groups, "right") - 1
-        return {KINDS[row] for row in np.unique(rows)}
+        rows = self._first[:, 0].searchsorted(groups, "right") - 1
+        return {KINDS[row] for row in np.flatnonzero(np.bincount(rows))}
 
     def part(self, kind: str, values: Floats) -> Floats:
         """The values of one kind's groups."""

@@ -205,7 +205,7 @@ def persistence(
 def _said(block: Block, rate: float) -> Floats:
     """What each agent says at this rate, bounded above: [windows, agents], nats."""
     at = int(np.abs(RATES - rate).argmin())
-    ratio = block.surprise + block.focus + block.failed * LOG_FAIL[at] + block.fine * LOG_OK[at]
+    ratio = block.value + block.failed * LOG_FAIL[at] + block.fine * LOG_OK[at]
     out: Floats = np.minimum(ratio.sum(axis=1), MOST_ONE_SAYS)
     return out
 

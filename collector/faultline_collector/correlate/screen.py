@@ -11,7 +11,7 @@ import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, WINDOWS, windows_us
-from faultline_collector.correlate.groups import Groups
+from faultline_collector.correlate.groups import KINDS, Groups
 from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.recent import Recent
 from faultline_collector.correlate.settings import EngineSettings
@@ -55,7 +55,9 @@ class Screen:
         agents = layout.shape[0]
         caps = dict.fromkeys(("service", "provider", "place"), settings.agent_cap(agents))
         caps |= dict.fromkeys(ACCESS + COHORTS, settings.access_cap_nats) | {"agent": MOST_NATS}
-        self._cap = caps
+        self._cap = groups.spread(caps)
+        self._access = groups.spread({kind: kind in ACCESS for kind in KINDS}) > 0
+        self._by_rate = groups.spread({kind: kind not in ACCESS + COHORTS for kind in KINDS}) > 0
         self._wanted: Mask = np.ones(groups.size, bool)
         self._wanted[groups.nobody] = False
         firsts = np.arange(agents * layout.shape[1]).reshape(layout.shape)[:, :1].reshape(-1)
@@ -119,63 +121,71 @@ class Screen:
         fit: Floats,
     ) -> None:
         """Writes what each group is worth at most, capped for each agent and not."""
-        layout = self._layout
-        agents = layout.shape[0]
-        wanted = self._wanted.copy()
+        layout, wanted = self._layout, self._wanted
         if news is not None:
-            wanted[:] = False
+            wanted = np.zeros_like(wanted)
             wanted[news] = self._wanted[news]
         asked = self._groups.kinds_of(np.flatnonzero(wanted))
+        agents = layout.shape[0]
         agent, target = np.divmod(cell, layout.shape[1])
+        said: list[_Said] = []
         for kinds, code in (
-            (BY_AGENT, np.zeros_like(agent)),
+            (BY_AGENT, 0),
             (BY_SERVICE, layout.service[target]),
             (BY_PROVIDER, layout.provider[target] + 1),
         ):
             looked = [kind for kind in kinds if kind in asked]
-            if not looked:
-                continue
-            pairs, pair = np.unique(code * agents + agent, return_inverse=True)
-            codes, who = np.divmod(pairs, agents)
-            tally = _tally(pair, bins, value, pairs.size)
-            for kind in looked:
-                group = self._groups.of_pairs(kind, who, codes)
-                rows = np.flatnonzero(wanted[group])
-                if rows.size:
-                    rows = rows[np.argsort(group[rows], kind="stable")]
-                    self._sum(kind, group[rows], who[rows], tally.of(rows), bursts, worth, fit)
+            if looked:
+                pairs, pair = np.unique(code * agents + agent, return_inverse=True)
+                codes, who = np.divmod(pairs, agents)
+                tally = _tally(pair, bins, value, pairs.size)
+                for kind in looked:
+                    group = self._groups.of_pairs(kind, who, codes)
+                    rows = np.flatnonzero(wanted[group])
+                    if rows.size:
+                        said.append(_Said(group[rows], who[rows], tally.count[rows], tally.ratio[rows]))
+        if said:
+            self._sum(_together(said), bursts, worth, fit)
 
-    def _sum(
-        self,
-        kind: str,
-        group: Index,
-        agent: Index,
-        tally: "Tally",
-        bursts: Floats,
-        worth: Floats,
-        fit: Floats,
-    ) -> None:
-        """Writes what the groups of one kind are worth; pairs of group and agent in order of the group."""
-        count, ratio = tally.count, tally.ratio
-        if kind in ACCESS:
-            went_well = np.maximum(self._rate[agent, None] * self._windows - count, 0)
-            ratio = np.maximum(ratio + went_well[..., None] * LOG_OK, UNHIT_NATS)
-        said = ratio
-        if self._layout.shape[0] > 1:
-            said = np.maximum(ratio - bursts[agent, None, None], np.minimum(ratio, 0.0))
-        said = np.minimum(said, self._cap[kind])
-        starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
+    def _sum(self, said: "_Said", bursts: Floats, worth: Floats, fit: Floats) -> None:
+        """Writes what these groups are worth."""
+        group, agent, count, ratio = said.group, said.agent, said.count, said.ratio
+        access = self._access[group]
+        partly = np.flatnonzero(access)
+        if partly.size:
+            went_well = np.maximum(self._rate[agent[partly], None] * self._windows - count[partly], 0)
+            ratio[partly] = np.maximum(ratio[partly] + went_well[..., None] * LOG_OK, UNHIT_NATS)
+        starts = np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1])))
         found = group[starts]
-        fine: Floats | float = 0.0
-        if kind in ACCESS:
-            others = self._members[found] - np.diff(np.r_[starts, group.size])
-            fine = UNHIT_NATS * others[:, None, None]
-        elif kind not in COHORTS:
-            failed = np.add.reduceat(count, starts, axis=0)
-            went_well = np.maximum(self._groups.rate[found, None] * self._windows - failed, 0)
-            fine = went_well[..., None] * LOG_OK
-        worth[found] = (np.add.reduceat(said, starts, axis=0) + fine).max(axis=(1, 2))
+        others = self._members[found] - np.diff(starts, append=group.size)
+        failed = np.add.reduceat(count, starts, axis=0)
+        went_well = np.maximum(self._groups.rate[found, None] * self._windows - failed, 0)
+        went_well[~self._by_rate[found]] = 0.0
+        fine = went_well[..., None] * LOG_OK + (UNHIT_NATS * others * access[starts])[:, None, None]
         fit[found] = (np.add.reduceat(ratio, starts, axis=0) + fine).max(axis=(1, 2))
+        if self._layout.shape[0] > 1:
+            ratio = np.maximum(ratio - bursts[agent, None, None], np.minimum(ratio, 0.0))
+        capped = np.minimum(ratio, self._cap[group][:, None, None])
+        worth[found] = (np.add.reduceat(capped, starts, axis=0) + fine).max(axis=(1, 2))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Said:
+    """What agents say of groups at most: [pairs], failures [pairs, windows], nats [pairs, windows, rates]."""
+
+    group: Index
+    agent: Index
+    count: Index
+    ratio: Floats
+
+
+def _together(parts: list[_Said]) -> _Said:
+    """All of these, in order of the group."""
+    group, agent, count, ratio = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in _Said.__slots__
+    )
+    order = group.argsort(kind="stable")
+    return _Said(group[order], agent[order], count[order], ratio[order])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,10 +194,6 @@ class Tally:
 
     count: Index
     ratio: Floats
-
-    def of(self, rows: Index) -> "Tally":
-        """That of some pairs."""
-        return Tally(self.count[rows], self.ratio[rows])
 
 
 def _tally(pair: Index, bins: Index, value: Floats, pairs: int) -> Tally:

@@ -11,6 +11,15 @@ import numpy as np
 from faultline_collector.correlate.arrivals import SECOND_US, Arrivals
 from faultline_collector.correlate.cells import NEVER, Cells
 from faultline_collector.correlate.churn import MOST_NATS, TOGETHER_US, Churn
+from faultline_collector.correlate.gaps import (
+    MANY_CELLS,
+    NEVER_HEARD,
+    Gaps,
+    crowd,
+    first_missing_us,
+    gaps,
+    seconds,
+)
 from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.life import outage_id
 from faultline_collector.correlate.settings import EngineSettings
@@ -28,9 +37,6 @@ ABSENT = 8.0
 """An agent was away, and not only unlucky, when so many rounds are missing."""
 MORE_NATS = 3.0
 """What the collector's isolation must explain beyond what networks do: a few others make no isolation."""
-NEVER_HEARD = 0
-MANY_CELLS = 50
-"""Of an agent with more cells a round is missing in nearly every second of its silence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,44 +150,44 @@ class Silence:
         matters when it lasts long, or the agent is `told` as silent; else only while another is silent too.
         """
         out = np.zeros(ticks, bool)
-        order = np.argsort(arrivals.agent, kind="stable")
-        agent, received = arrivals.agent[order], arrivals.received_us[order]
-        begins = np.flatnonzero(np.r_[True, agent[1:] != agent[:-1]]) if agent.size else agent
-        before = np.empty_like(received)
-        before[1:] = received[:-1]
-        before[begins] = self.heard_us[agent[begins]]
-        last = self.heard_us.copy()
-        np.maximum.at(last, agent, received)
-        out[arrivals.tick[order[begins[before[begins] == NEVER_HEARD]]]] = True
         end_us = first_us + ticks * SECOND_US
-        gaps = np.flatnonzero((received - before > self._patience_us[agent]) & (before != NEVER_HEARD))
-        self._note(agent[gaps], before[gaps], received[gaps])
-        tails = np.flatnonzero((end_us - last > self._patience_us) & (last != NEVER_HEARD))
-        who = np.r_[agent[gaps], tails]
-        since_us = np.r_[before[gaps], last[tails]] - first_us
-        until_us = np.r_[received[gaps], np.full(tails.size, end_us)] - first_us
-        low = ((since_us + self._patience_us[who]) // SECOND_US).clip(0, ticks).astype(np.intp)
-        high = (until_us // SECOND_US + 3).clip(0, ticks)
-        silent = np.bincount(low, minlength=ticks + 1) - np.bincount(high, minlength=ticks + 1)
-        crowded: Mask = silent.cumsum()[:ticks] > 1
-        lasts = told[who] | (until_us - since_us >= self._lone_us[who])
-        beside = np.array([crowded[a:b].any() for a, b in zip(low, high, strict=True)], bool)
-        for row in np.flatnonzero(lasts | beside):
-            self._mark(out, crowded, int(who[row]), int(since_us[row]), int(until_us[row]), first_us)
+        found, first = gaps(arrivals, self.heard_us, self._patience_us, end_us)
+        out[arrivals.tick[first]] = True
+        ended = found.until_us < end_us
+        self._note(found.agent[ended], found.since_us[ended], found.until_us[ended])
+        begins_us = found.since_us + self._patience_us[found.agent]
+        high = (seconds(found.until_us, first_us, ticks) + 3).clip(0, ticks)
+        crowded = crowd(seconds(begins_us, first_us, ticks), high, ticks)
+        lasts = told[found.agent] | (found.until_us - found.since_us >= self._lone_us[found.agent])
+        for row in np.flatnonzero(_within(crowded, seconds(begins_us, first_us, ticks), high)):
+            begins_us[row] = max(begins_us[row], self._misses_us(found, int(row), arrivals))
+        low = seconds(begins_us, first_us, ticks)
+        crowded = crowd(low, high, ticks)
+        for row in np.flatnonzero(lasts | _within(crowded, low, high)):
+            self._mark(out, crowded, found, int(row), float(begins_us[row]), first_us)
         return out
 
+    def _misses_us(self, found: Gaps, row: int, arrivals: Arrivals) -> float:
+        """When the first round is missing in a gap."""
+        agent = int(found.agent[row])
+        if self._layout.planned[agent].sum() > MANY_CELLS:
+            return 0.0
+        missing_us = first_missing_us(self._cells, agent, found.before[row], arrivals)
+        return missing_us + self._settings.silence_floor_s * 1e6 - SECOND_US
+
     def _mark(
-        self, out: Mask, crowded: Mask, agent: int, since_us: int, until_us: int, first_us: int
+        self, out: Mask, crowded: Mask, found: Gaps, row: int, begins_us: float, first_us: int
     ) -> None:
         """Marks the seconds in which a silence begins, grows, is long enough to be told alone, and ends."""
-        begins_us = since_us + float(self._patience_us[agent])
-        lone_us = since_us + float(self._lone_us[agent])
+        agent, until_us = int(found.agent[row]), int(found.until_us[row]) - first_us
+        lone_us = int(found.since_us[row]) - first_us + float(self._lone_us[agent])
+        begins_us -= first_us
         for at_us in (begins_us, min(lone_us, until_us), until_us):
-            second = int(at_us // SECOND_US)
+            second = int(min(at_us, until_us) // SECOND_US)
             out[max(second, 0) : max(second + 3, 0)] = True
         high = int(min(begins_us + self._grows_us[agent], until_us) // SECOND_US) + 2
-        seconds = np.arange(int(max(begins_us // SECOND_US, 0)), min(high, out.size))
-        out[seconds] |= crowded[seconds] & self._grows(agent, first_us + seconds * SECOND_US)
+        asked = np.arange(int(max(begins_us // SECOND_US, 0)), min(high, out.size))
+        out[asked] |= crowded[asked] & self._grows(agent, first_us + asked * SECOND_US)
 
     def _grows(self, agent: int, now_us: Int64) -> Mask:
         """In which of these seconds a round more of a silent agent is missing than in the one before."""
@@ -326,6 +332,13 @@ class Silence:
         if score < self._settings.open_network_nats:
             return None
         return Dark(scope, subject, rows, hit, score, int(last.min()))
+
+
+def _within(which: Mask, low: Index, high: Index) -> Mask:
+    """In which of these spans any of these seconds lies."""
+    total = np.concatenate(([0], which.cumsum()))
+    out: Mask = total[np.maximum(low, high)] > total[low]
+    return out
 
 
 def closeness(last: Int64) -> Floats:

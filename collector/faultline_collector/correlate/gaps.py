@@ -1,0 +1,84 @@
+"""Gaps in what agents deliver, and the seconds in which their silence says more than in the one before."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from faultline_collector.correlate.arrivals import SECOND_US, Arrivals
+from faultline_collector.correlate.cells import NEVER, Cells
+from faultline_collector.correlate.layout import Floats, Index
+from faultline_collector.results import Int64, Mask
+
+NEVER_HEARD = 0
+MANY_CELLS = 50
+"""Of an agent with more cells a round is missing in nearly every second of its silence."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gaps:
+    """Agents that delivered nothing from `since_us` to `until_us`; before it these of the `arrivals`."""
+
+    agent: Index
+    since_us: Int64
+    until_us: Int64
+    before: tuple[Index, ...]
+
+    def select(self, which: Index) -> "Gaps":
+        """Some of them."""
+        before = tuple(self.before[row] for row in which)
+        return Gaps(self.agent[which], self.since_us[which], self.until_us[which], before)
+
+
+def gaps(arrivals: Arrivals, heard_us: Int64, patience_us: Floats, end_us: int) -> tuple[Gaps, Mask]:
+    """The gaps longer than agents' patience, up to a time; and which arrivals are the first of their agents.
+
+    `heard_us` is when each agent was last heard before these arrivals.
+    """
+    order = np.argsort(arrivals.agent, kind="stable")
+    agent, received = arrivals.agent[order], arrivals.received_us[order]
+    starts = agent.searchsorted(np.arange(heard_us.size + 1))
+    begins = starts[:-1][np.diff(starts) > 0]
+    before = np.empty_like(received)
+    before[1:] = received[:-1]
+    before[begins] = heard_us[agent[begins]]
+    first = np.zeros(agent.size, bool)
+    first[order[begins[before[begins] == NEVER_HEARD]]] = True
+    last = heard_us.copy()
+    np.maximum.at(last, agent, received)
+    closed = np.flatnonzero((received - before > patience_us[agent]) & (before != NEVER_HEARD))
+    opened = np.flatnonzero((end_us - last > patience_us) & (last != NEVER_HEARD))
+    who = np.concatenate((agent[closed], opened))
+    upto = np.concatenate((closed, starts[opened + 1]))
+    return (
+        Gaps(
+            who,
+            np.concatenate((before[closed], last[opened])),
+            np.concatenate((received[closed], np.full(opened.size, end_us))),
+            tuple(order[a:b] for a, b in zip(starts[who], upto, strict=True)),
+        ),
+        first,
+    )
+
+
+def first_missing_us(cells: Cells, agent: int, before: Index, arrivals: Arrivals) -> float:
+    """When an agent that delivers nothing after these arrivals misses its first round; inf for no round."""
+    cell = agent * cells.targets + np.arange(cells.targets)
+    last = cells.last_us(cell)
+    mine = before[arrivals.use[before]]
+    target = arrivals.cell[mine] % cells.targets
+    started_us = cells.phase_us[arrivals.cell[mine]] + arrivals.slot[mine] * cells.interval_us[target]
+    np.maximum.at(last, target, started_us)
+    probed = last != NEVER
+    return float((last + cells.interval_us)[probed].min(initial=np.iinfo(np.int64).max))
+
+
+def seconds(time_us: Floats | Int64, first_us: int, ticks: int) -> Index:
+    """In which of some seconds these times lie, and 0 or `ticks` where before or after them."""
+    return ((time_us - first_us) // SECOND_US).clip(0, ticks).astype(np.intp)
+
+
+def crowd(low: Index, high: Index, ticks: int) -> Mask:
+    """In which seconds more than one of these spans lie."""
+    spans = np.bincount(low, minlength=ticks + 1) - np.bincount(high, minlength=ticks + 1)
+    out: Mask = spans.cumsum()[:ticks] > 1
+    return out
