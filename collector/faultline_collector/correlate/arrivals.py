@@ -22,7 +22,7 @@ class Arrivals:
 
     `tick` numbers the second that each belongs to, `slot` the round: what was asked for beyond the schedule
     is early news of the next round and never rewrites the last. `use` says which may speak about targets,
-    `slow` which went well but slowly.
+    `slow` which went well but slowly; `by_agent` is their order by agent, and of receipt for each.
     """
 
     tick: Index
@@ -36,6 +36,7 @@ class Arrivals:
     late: Mask
     use: Mask
     slow: Mask
+    by_agent: Index
 
     @property
     def failed(self) -> Mask:
@@ -53,6 +54,7 @@ class Intake:
         self._clocks = clocks
         self._paces = paces
         self._late_us = late_us
+        self._agent_type = np.min_scalar_type(layout.shape[0])
         self._sources: tuple[Source, ...] | None = None
         self._target_ids: tuple[str, ...] | None = None
         self._row_of: Index = np.empty(0, np.intp)
@@ -93,6 +95,7 @@ class Intake:
             late=late,
             use=use,
             slow=self._paces.slow(cell, took, well),
+            by_agent=np.argsort(agent.astype(self._agent_type), kind="stable"),
         )
 
     def _learn_words(self, results: ResultBatch) -> None:

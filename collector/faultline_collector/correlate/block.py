@@ -13,10 +13,7 @@ from faultline_collector.correlate.overdue import Overdue
 
 @dataclass(frozen=True, slots=True, eq=False)
 class News:
-    """What speaks for trouble: of which flat cell, and how much it says at most, nats; in order of the second.
-
-    Those of a second end where `ends` says.
-    """
+    """What speaks for trouble: a flat cell, and how much it says at most, nats; seconds end at `ends`."""
 
     cell: Index
     nats: Floats

@@ -41,7 +41,7 @@ class Moment:
     """What an explanation stands on besides the cells: the time, the failures, and what must not speak.
 
     `near` are the failures of the agents that have news; what outages have `told` is no agent's bad minute.
-    `pending` are the known causes still to be weighed, whatever speaks for them; without `news` all groups are.
+    `pending` are the known causes still to be weighed, whatever speaks for them.
     """
 
     now_us: int
@@ -97,8 +97,8 @@ class Explainer:
         """Explains the failures that are not masked.
 
         `known` ones are open already, since when in microseconds, and cover the cells that are `told`;
-        with `news` only these groups are looked at. `anew` looks at all first, at the known ones too, and then
-        at the news and at what the known ones cover no longer.
+        with `news` only these groups are looked at. `anew` looks at all first, at the known ones too, and
+        then at the news and at what the known ones cover no longer.
         """
         known, told = known or {}, masked if told is None else told
         bursts, anew = np.zeros(self._layout.shape[0]), anew and news is not None

@@ -34,7 +34,7 @@ def gaps(arrivals: Arrivals, heard_us: Int64, patience_us: Floats, end_us: int) 
 
     `heard_us` is when each agent was last heard before these arrivals.
     """
-    order = np.argsort(arrivals.agent, kind="stable")
+    order = arrivals.by_agent
     agent, received = arrivals.agent[order], arrivals.received_us[order]
     starts = agent.searchsorted(np.arange(heard_us.size + 1))
     begins = starts[:-1][np.diff(starts) > 0]

@@ -11,6 +11,7 @@ from faultline_collector.correlate.arrivals import SECOND_US
 from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, RATES
 from faultline_collector.correlate.groups import KINDS, Groups
 from faultline_collector.correlate.layout import Floats, Index
+from faultline_collector.correlate.screen import REGION_NATS, WORTH
 from faultline_collector.results import Mask
 
 DRIFT = 0.8
@@ -20,6 +21,7 @@ SPARED = 30.0
 """What may have gone well within one second before it counts against that second's failures, nats: in a group
 that probes thousands of times a second a few fail in every one."""
 
+NO_PLACE = -1
 LOOKS_AGENT = 8
 """How often in an interval the failures of one agent alone make for a look."""
 
@@ -38,6 +40,9 @@ class Gate:
         self._rest_us = groups.step_us / LOOKS_AGENT
         self._next_us = np.zeros(groups.agents)
         self._looked = np.empty(0, np.intp)
+        self._places: Index = groups.part("place", np.arange(groups.size)).reshape(groups.regions, -1)
+        self._service = np.full(groups.size, NO_PLACE)
+        self._service[self._places] = np.arange(self._places.shape[1])
 
     def add(self, cell: Index, nats: Floats, now_us: int) -> Index:
         """Adds failures; gives the groups that may now be worth a look."""
@@ -56,7 +61,19 @@ class Gate:
         agent = np.tile(self._groups.places(cell)[0], len(KINDS))
         high &= now_us >= self._next_us[agent]
         self._looked = agent[high]
-        return touched[high]
+        return self._together(touched[high], now_us)
+
+    def _together(self, high: Index, now_us: int) -> Index:
+        """Of places only those that are enough, together with what their service's others say."""
+        service = self._service[high]
+        alone = high[service == NO_PLACE]
+        if alone.size == high.size:
+            return alone
+        places = self._places[:, np.unique(service[service != NO_PLACE])]
+        fallen = self._drift[places] * (now_us - self._at_us[places])[..., None]
+        said = np.maximum((self._level[places] - fallen).max(axis=2) - REGION_NATS, 0.0)
+        enough = (said > 0) & (said.sum(axis=0) >= WORTH["service"])
+        return np.concatenate((alone, places[enough]))
 
     def settle(self, groups: Index, worth: Floats, now_us: int) -> None:
         """After a look: what these groups are really worth now."""

@@ -11,14 +11,15 @@ KINDS = ("service", "provider", "agent", "network", "region", "place", "spot", "
 class Groups:
     """Numbers of groups by kind; `rate` is how many probes each plans, per microsecond.
 
-    `agents` is how many there are, `step_us` their longest interval.
+    `agents` and `regions` are how many there are, `step_us` is the longest interval.
     """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self.agents = layout.shape[0]
         self.step_us = int(layout.interval_us.max(initial=0))
-        regions, services = max(len(layout.regions), 1), len(layout.services)
+        self.regions = regions = max(len(layout.regions), 1)
+        services = len(layout.services)
         sizes = {
             "service": services,
             "provider": len(layout.providers) + 1,

@@ -106,13 +106,13 @@ class Waiting:
     def find(self, arrivals: Arrivals, first_us: int, ticks: int) -> Overdue:
         """What becomes overdue in `ticks` seconds from `first_us` on, before these arrivals are entered."""
         last_us = first_us + (ticks - 1) * SECOND_US
-        news = ~arrivals.late
+        news = arrivals.by_agent[~arrivals.late[arrivals.by_agent]]
         agent, started = arrivals.agent[news], arrivals.started_us[news]
         self._take_due(last_us)
         self._came_s[arrivals.cell[::-1]] = first_us // SECOND_US + arrivals.tick[::-1]
         found = self._judge(agent, started, arrivals.tick[news], first_us)
         np.maximum.at(self._frontier_us, agent, started)
-        entered = news & arrivals.use
+        entered = arrivals.use & ~arrivals.late
         self._follow(arrivals.cell[entered], arrivals.slot[entered])
         return found
 
@@ -163,10 +163,9 @@ class Waiting:
         gap: Int64 = np.zeros(cell.size, np.int64)
         if agent.size:
             held = runs(agent, started, first_us)
-            order = np.argsort(agent, kind="stable")
             at = np.minimum(np.searchsorted(held, key(owner, needed, first_us)), held.size - 1)
-            good = (agent[order][at] == owner) & (held[at] >= key(owner, needed, first_us))
+            good = (agent[at] == owner) & (held[at] >= key(owner, needed, first_us))
             later = good & (vouched == NO_TICK)
-            vouched = np.where(later, tick[order][at], vouched)
-            gap = np.where(later, started[order][at] - needed, gap)
+            vouched = np.where(later, tick[at], vouched)
+            gap = np.where(later, started[at] - needed, gap)
         return vouched, gap

@@ -175,9 +175,7 @@ class Silence:
         missing_us = first_missing_us(self._cells, agent, found.before[row], arrivals)
         return missing_us + self._settings.silence_floor_s * 1e6 - SECOND_US
 
-    def _mark(
-        self, out: Mask, crowded: Mask, found: Gaps, row: int, begins_us: float, first_us: int
-    ) -> None:
+    def _mark(self, out: Mask, crowded: Mask, found: Gaps, row: int, begins_us: float, first_us: int) -> None:
         """Marks the seconds in which a silence begins, grows, is long enough to be told alone, and ends."""
         agent, until_us = int(found.agent[row]), int(found.until_us[row]) - first_us
         lone_us = int(found.since_us[row]) - first_us + float(self._lone_us[agent])
