@@ -40,7 +40,7 @@ class Gate:
         self._rest_us = groups.step_us / LOOKS_AGENT
         self._next_us = np.zeros(groups.agents)
         self._looked = np.empty(0, np.intp)
-        self._places: Index = groups.part("place", np.arange(groups.size)).reshape(groups.regions, -1)
+        self._places = groups.numbers("place").reshape(groups.regions, -1)
         self._service = np.full(groups.size, NO_PLACE)
         self._service[self._places] = np.arange(self._places.shape[1])
 
@@ -73,7 +73,8 @@ class Gate:
         fallen = self._drift[places] * (now_us - self._at_us[places])[..., None]
         said = np.maximum((self._level[places] - fallen).max(axis=2) - REGION_NATS, 0.0)
         enough = (said > 0) & (said.sum(axis=0) >= WORTH["service"])
-        return np.concatenate((alone, places[enough]))
+        out: Index = np.concatenate((alone, places[enough]))
+        return out
 
     def settle(self, groups: Index, worth: Floats, now_us: int) -> None:
         """After a look: what these groups are really worth now."""

@@ -86,6 +86,11 @@ class Groups:
         rows = self._first[:, 0].searchsorted(groups, "right") - 1
         return {KINDS[row] for row in np.flatnonzero(np.bincount(rows))}
 
+    def numbers(self, kind: str) -> Index:
+        """The groups of one kind: places by region, then service."""
+        part = self._part[kind]
+        return np.arange(part.start, part.stop)
+
     def part(self, kind: str, values: Floats) -> Floats:
         """The values of one kind's groups."""
         return values[self._part[kind]]
