@@ -66,7 +66,7 @@ class Gate:
     def _together(self, high: Index, now_us: int) -> Index:
         """Of places only those that are enough, together with what their service's others say."""
         service = self._service[high]
-        alone = high[service == NO_PLACE]
+        alone: Index = high[service == NO_PLACE]
         if alone.size == high.size:
             return alone
         places = self._places[:, np.unique(service[service != NO_PLACE])]
