@@ -1,10 +1,12 @@
 """What is usual: each cell's share of failures, learned, and the layers that failures usually have."""
 
+from collections import deque
+
 import numpy as np
 import numpy.typing as npt
 
 from faultline.outcomes import Outcome
-from faultline_collector.correlate.cells import Evicted
+from faultline_collector.correlate.cells import Evicted, together
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.results import Int64
 
@@ -28,8 +30,8 @@ LAYER_SHARES = {
 }
 """Layers of background failures before anything is learned."""
 LAYER_FLOOR = 0.02
-MOST_HELD = 100_000
-"""Rounds that are held before they are counted, at most till the end of an epoch."""
+AT_ONCE, SPREAD_TICKS = 100_000, 20
+"""So many rounds are counted at once after an epoch, or a part of them each second."""
 OVERDUE_SHARE, OVERDUE_PRIOR = 0.002, 300.0
 """Share of rounds that come late by themselves, before anything is learned, and the rounds it counts for."""
 
@@ -43,55 +45,65 @@ class Baselines:
     def __init__(self, agents: int, targets: int, settings: EngineSettings, *, slow: bool = False) -> None:
         self._slow = slow
         self._settings = settings
-        self._shape = (agents, targets)
-        self.ok = np.zeros(agents * targets)
-        self.failed = np.zeros(agents * targets)
+        self._agents, self._targets = agents, max(targets, 1)
+        self.ok = np.zeros(agents * targets, np.float32)
+        self.failed = np.zeros(agents * targets, np.float32)
+        self._of_agents = np.zeros((2, agents))
         self.frozen_until_us: Int64 = np.zeros(agents * targets, np.int64)
         self._layers = np.zeros(8)
         self._overdue = np.zeros(agents)
-        self._held: list[tuple[Evicted, int]] = []
-        self._held_rounds = 0
-        self.surprise: Floats = np.empty(0)
+        self._held: list[Evicted] = []
+        self._due: deque[Evicted] = deque()
+        self._portion, self._turned_us = AT_ONCE, 0
+        self._prior: Floats = np.empty(0)
         self.overdue: Floats = np.empty(0)
         self.layer_share: Floats = np.empty(0)
-        self.refresh()
+        self._refresh()
 
-    def learn(self, evicted: Evicted, now_us: int) -> None:
+    def learn(self, evicted: Evicted) -> None:
         """Takes rounds that left the rings, so that nothing is learned while it is being judged."""
-        self._held.append((evicted, now_us))
-        self._held_rounds += evicted.cell.size
-        if self._held_rounds > MOST_HELD:
-            self._settle()
+        self._held.append(evicted)
 
-    def _settle(self) -> None:
-        """Counts what was taken, but for cells that were frozen then."""
-        held, self._held, self._held_rounds = self._held, [], 0
-        if not held:
-            return
-        cell, outcome, slow = (
-            np.concatenate([getattr(part, name) for part, _ in held]) for name in Evicted.__slots__
-        )
-        when = np.repeat([now_us for _, now_us in held], [part.cell.size for part, _ in held])
-        free = self.frozen_until_us[cell] < when
-        cell, outcome, slow = cell[free], outcome[free], slow[free]
+    def turn(self, now_us: int) -> None:
+        """A new epoch: what was taken in the last one counts, if it is much, over the next seconds."""
+        while self._due:
+            self._count()
+        rounds = sum(part.cell.size for part in self._held)
+        self._due = deque(self._held if rounds > AT_ONCE else [together(self._held)])
+        self._held, self._turned_us = [], now_us
+        self._portion = max(AT_ONCE, rounds // SPREAD_TICKS)
+        self.advance()
+        self._refresh()
+
+    def advance(self) -> None:
+        """A new second of the epoch."""
+        left = self._portion
+        while self._due and left > 0:
+            left -= self._count()
+
+    def _count(self) -> int:
+        """Counts some of what was taken, but for frozen cells; gives how many rounds it looked at."""
+        part = self._due.popleft()
+        cell, outcome, slow = part.cell, part.outcome, part.slow
+        free = self.frozen_until_us[cell] < self._turned_us
+        if not free.all():
+            cell, outcome, slow = cell[free], outcome[free], slow[free]
         fine, failed = outcome == Outcome.OK, outcome > Outcome.OK
         if self._slow:
             fine, failed = fine & ~slow, slow
-        np.add.at(self.ok, cell, fine.astype(np.float64))
-        np.add.at(self.failed, cell[failed], 1.0)
+        np.add.at(self.ok, cell, fine.astype(np.float32))
+        np.add.at(self.failed, cell[failed], np.float32(1.0))
+        for row, which in enumerate((fine, failed)):
+            self._of_agents[row] += np.bincount(cell[which] // self._targets, minlength=self._agents)
         self._layers += np.bincount(outcome[failed], minlength=8)
+        return part.cell.size
 
-    def refresh(self) -> None:
-        """Takes p0 and the layers' shares anew from the counts."""
-        self._settle()
-        settings = self._settings
-        failed, total = self.failed.reshape(self._shape), (self.failed + self.ok).reshape(self._shape)
-        fleet = (failed.sum() + FLEET_PRIOR * settings.p0_prior) / (total.sum() + FLEET_PRIOR)
-        agent = (failed.sum(1) + AGENT_PRIOR * fleet) / (total.sum(1) + AGENT_PRIOR)
-        cell = (failed + CELL_PRIOR * agent[:, None]) / (total + CELL_PRIOR)
-        self.p0: Floats = np.clip(cell, settings.p0_floor, settings.p0_cap).reshape(-1)
-        self.surprise = -np.log(self.p0)
-        rounds, came = total.sum(1), self._overdue
+    def _refresh(self) -> None:
+        """Takes the shares of agents and layers anew from the counts."""
+        failed, rounds = self._of_agents[1], self._of_agents.sum(axis=0)
+        fleet = (failed.sum() + FLEET_PRIOR * self._settings.p0_prior) / (rounds.sum() + FLEET_PRIOR)
+        self._prior = CELL_PRIOR * (failed + AGENT_PRIOR * fleet) / (rounds + AGENT_PRIOR)
+        came = self._overdue
         usually = (came.sum() + OVERDUE_PRIOR * OVERDUE_SHARE) / (rounds.sum() + OVERDUE_PRIOR)
         self.overdue = -np.log((came + OVERDUE_PRIOR * usually) / (rounds + came + OVERDUE_PRIOR))
         usual = np.zeros(8)
@@ -99,6 +111,18 @@ class Baselines:
             usual[outcome] = share
         share = (self._layers + LAYER_PRIOR * usual) / (self._layers.sum() + LAYER_PRIOR)
         self.layer_share = np.ones(8) if self._slow else np.maximum(share, LAYER_FLOOR)
+
+    def p0(self, cell: npt.NDArray[np.intp]) -> Floats:
+        """The usual share of failures of these flat cells."""
+        failed = self.failed[cell]
+        share = (failed + self._prior[cell // self._targets]) / (self.ok[cell] + failed + CELL_PRIOR)
+        out: Floats = np.minimum(np.maximum(share, self._settings.p0_floor), self._settings.p0_cap)
+        return out
+
+    def surprise(self, cell: npt.NDArray[np.intp]) -> Floats:
+        """What a failure of these flat cells says at most, before its layer, nats."""
+        out: Floats = -np.log(self.p0(cell))
+        return out
 
     @property
     def slow(self) -> bool:
@@ -115,8 +139,14 @@ class Baselines:
 
     def take_over(self, old: "Baselines", mine: npt.NDArray[np.intp], theirs: npt.NDArray[np.intp]) -> None:
         """Takes over what was learned of common cells, and of the layers."""
-        old._settle()
+        old._due.extend(old._held)
+        while old._due:
+            old._count()
         for name in ("ok", "failed", "frozen_until_us"):
             getattr(self, name)[mine] = getattr(old, name)[theirs]
+        shape = (self._agents, -1)
+        self._of_agents = np.stack(
+            [counts.reshape(shape).sum(axis=1, dtype=float) for counts in (self.ok, self.failed)]
+        )
         self._layers = old._layers.copy()
-        self.refresh()
+        self._refresh()

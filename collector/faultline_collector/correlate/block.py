@@ -49,14 +49,14 @@ def _failures(arrivals: Arrivals, overdue: Overdue, base: Baselines, ticks: int)
     outcome = np.concatenate((arrivals.outcome[failed], timeouts))
     tick = np.concatenate((arrivals.tick[failed], overdue.tick))
     order = np.argsort(tick, kind="stable")
-    nats = base.surprise[cell] - np.log(base.layer_share[outcome])
+    nats = base.surprise(cell) - np.log(base.layer_share[outcome])
     return News(cell[order], nats[order], _ends(tick, ticks))
 
 
 def _slow(arrivals: Arrivals, base: Baselines, ticks: int) -> News:
     slow = np.flatnonzero(arrivals.slow)
     cell = arrivals.cell[slow]
-    return News(cell, base.surprise[cell], _ends(arrivals.tick[slow], ticks))
+    return News(cell, base.surprise(cell), _ends(arrivals.tick[slow], ticks))
 
 
 def _ends(tick: Index, ticks: int) -> list[int]:

@@ -38,6 +38,14 @@ class Evicted:
     slow: Mask
 
 
+def together(parts: list[Evicted]) -> Evicted:
+    """All of these as one."""
+    nothing = Evicted(np.empty(0, np.intp), np.empty(0, np.uint8), np.empty(0, bool))
+    return Evicted(
+        *(np.concatenate([getattr(part, name) for part in (nothing, *parts)]) for name in Evicted.__slots__)
+    )
+
+
 class Cells:
     """Rings of rounds; a round's slot is its start in intervals, so order and repeats do not matter."""
 

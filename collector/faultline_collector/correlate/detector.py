@@ -87,7 +87,7 @@ class Detector:
             cell, slot, started, slow = cell[use], slot[use], started[use], slow[use]
             outcome, attempt, late = outcome[use], attempt[use], late[use]
         evicted, answers = self._cells.put(cell, slot, outcome, attempt, late, slow)
-        self._learn(evicted, int(received[-1]))
+        self._learn(evicted)
         if answers.size:
             self._failing.recent.drop(cell[answers], slot[answers])
             fine = answers[outcome[answers] == Outcome.OK]
@@ -99,15 +99,15 @@ class Detector:
             if bad.any():
                 self._note(sense, cell[bad], slot[bad], started[bad], outcome[bad])
 
-    def _learn(self, evicted: Evicted, now_us: int) -> None:
+    def _learn(self, evicted: Evicted) -> None:
         for sense in self._senses:
-            sense.base.learn(evicted, now_us)
+            sense.base.learn(evicted)
 
-    def _wait(self, overdue: Overdue, which: Index, now_us: int) -> None:
+    def _wait(self, overdue: Overdue, which: Index) -> None:
         """Enters overdue rounds as timeouts for the time being."""
         cell, slot = overdue.cell[which], overdue.slot[which]
         if cell.size:
-            self._learn(self._cells.wait(cell, slot), now_us)
+            self._learn(self._cells.wait(cell, slot))
             timeouts = np.full(cell.size, Outcome.TIMEOUT, np.uint8)
             self._note(self._failing, cell, slot, overdue.started_us[which], timeouts)
 
@@ -141,24 +141,27 @@ class Detector:
         changed: list[Outage] = []
         for tick in range(ticks):
             now_us = first_us + tick * SECOND_US
+            for sense in self._senses:
+                sense.base.advance()
             due = self._is_due(now_us)
             if busy[tick] or due:
                 hot = [self._hot(sense, *block.news[sense.slow].of(tick), now_us) for sense in self._senses]
                 if due or silent[tick] or any(groups.size for groups in hot):
-                    self._catch_up(block, tick, now_us)
+                    self._catch_up(block, tick)
                     changed += self._judge(now_us, hot)
-        self._catch_up(block, ticks, first_us + (ticks - 1) * SECOND_US)
+        self._catch_up(block, ticks)
         return tuple(changed)
 
     def _hot(self, sense: Channel, cell: Index, nats: Floats, now_us: int) -> Index:
         """The groups that the bad news of one second may have made worth a look."""
-        covering = self._book.covering(slow=sense.slow)
-        if covering and cell.size:
+        if not cell.size:
+            return cell
+        if covering := self._book.covering(slow=sense.slow):
             free = ~np.logical_or.reduce([live.covers[cell] for live in covering])
             cell, nats = cell[free], nats[free]
-        return sense.gate.add(cell, nats, now_us) if cell.size else cell
+        return sense.gate.add(cell, nats, now_us)
 
-    def _catch_up(self, block: Block, tick: int, now_us: int) -> None:
+    def _catch_up(self, block: Block, tick: int) -> None:
         """Enters what has come up to a second as evidence."""
         arrivals, overdue = block.arrivals, block.overdue
         end = int(np.searchsorted(arrivals.tick, tick, "right"))
@@ -169,7 +172,7 @@ class Detector:
             cell = overdue.cell[short]
             fine = self._cells.outcome(cell, overdue.slot[short]) == Outcome.OK
             self._failing.base.excuse(cell[fine] // self._layout.shape[1])
-        self._wait(overdue, np.flatnonzero(now & (overdue.until > tick)), now_us)
+        self._wait(overdue, np.flatnonzero(now & (overdue.until > tick)))
         block.entered, block.upto = end, tick
 
     def _turn_epoch(self, now_us: int) -> None:
@@ -181,7 +184,7 @@ class Detector:
             self._clocks.settle()
             self._paces.turn(self._failing.base.frozen_until_us, now_us)
             for sense in self._senses:
-                sense.base.refresh()
+                sense.base.turn(now_us)
             self._waiting.turn(epoch * self.epoch_us)
             self._silence.turn(now_us)
 

@@ -99,17 +99,17 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
     oldest[masked[cell]] = NEVER
     live &= age <= oldest[:, None]
     at, back = np.nonzero(live)
-    code, age_at, owner = rounds[at, back], np.maximum(age[at, back], 0), cell[at]
+    code, age_at = rounds[at, back], np.maximum(age[at, back], 0)
     outcome = code & OUTCOME
     bad = np.flatnonzero(code & SLOW if base.slow else outcome > Outcome.OK)
     bins = np.searchsorted(windows, age_at) * cell.size + at
     failures = outcome[bad]
     share = _layers(failures, age_at[bad] / float(steps.max()))
     gain = _focus(failures, np.log(share / base.layer_share))
-    surprise, failed = base.p0[owner], np.zeros(code.size)
-    surprise[bad], failed[bad] = base.surprise[owner[bad]], 1.0
+    surprise, failed = base.p0(cell)[at], np.zeros(code.size)
+    surprise[bad], failed[bad] = -np.log(surprise[bad]), 1.0
     waits = np.flatnonzero(code & AWAITED)
-    surprise[waits] = np.minimum(surprise[waits], base.overdue[owner[waits] // cells.targets])
+    surprise[waits] = np.minimum(surprise[waits], base.overdue[cell[at[waits]] // cells.targets])
     fine = 1.0 - failed
     retried = np.flatnonzero(code & (RETRY_OK | RETRY_FAILED))
     if retried.size:

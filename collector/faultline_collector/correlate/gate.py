@@ -49,13 +49,16 @@ class Gate:
         groups = self._groups.of(cell)
         touched = groups.reshape(-1)
         fallen = self._drift[touched] * (now_us - self._at_us[touched])[:, None]
-        self._level[touched] = np.maximum(self._level[touched] - fallen, 0.0)
+        level = np.maximum(self._level[touched] - fallen, 0.0)
         self._at_us[touched] = now_us
         if cell.size == 1:
-            self._level[touched] += nats + LOG_FAIL
+            level += nats + LOG_FAIL
+            self._level[touched] = level
         else:
+            self._level[touched] = level
             np.add.at(self._level, groups, nats[None, :, None] + LOG_FAIL)
-        high: Mask = (self._level[touched] - self._aside[touched]).max(axis=1) >= self._bar[touched]
+            level = self._level[touched]
+        high: Mask = (level - self._aside[touched]).max(axis=1) >= self._bar[touched]
         if not high.any():
             return touched[high]
         agent = np.tile(self._groups.places(cell)[0], len(KINDS))

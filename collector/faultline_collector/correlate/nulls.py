@@ -39,7 +39,7 @@ def bursts(
     width = windows_us.size
     bins = np.searchsorted(windows_us, age) * rows.size + agent
     failed = np.bincount(bins, minlength=rows.size * width).reshape(width, -1).cumsum(axis=0)
-    surprise = np.bincount(bins, weights=base.surprise[cell], minlength=rows.size * width)
+    surprise = np.bincount(bins, weights=base.surprise(cell), minlength=rows.size * width)
     value = surprise.reshape(width, -1).cumsum(axis=0)
     open_cells = ~masked.reshape(agents, targets)[rows] & layout.planned[rows]
     rate = (open_cells / layout.interval_us).sum(axis=1)

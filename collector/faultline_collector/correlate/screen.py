@@ -78,7 +78,7 @@ class Screen:
         use = ~masked[recent.cell] & (bins < WINDOWS)
         cell = recent.cell[use]
         if cell.size:
-            value = base.surprise[cell] - np.log(base.layer_share[recent.outcome[use]])
+            value = base.surprise(cell) - np.log(base.layer_share[recent.outcome[use]])
             self._scan(cell, value, bins[use], bursts, news, worth, fit)
         return Look(self._families(worth, fit), worth)
 
