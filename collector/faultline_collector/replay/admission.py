@@ -4,7 +4,6 @@ import numpy as np
 
 from faultline.ranges import Ranges
 from faultline_collector.results import Mask, ResultBatch, UInt64
-from faultline_collector.stores.store import ReceivedRange
 
 
 class Admission:
@@ -41,13 +40,3 @@ def runs(source: "np.typing.NDArray[np.int32]", sequence: UInt64) -> list[tuple[
         return []
     gaps = np.flatnonzero((source[1:] != source[:-1]) | (sequence[1:] > sequence[:-1] + 1)) + 1
     return list(zip([0, *gaps.tolist()], [*(gaps - 1).tolist(), source.size - 1], strict=True))
-
-
-def ranges_of(results: ResultBatch) -> list[ReceivedRange]:
-    """The sequences of results, each there once, as ranges."""
-    order = np.lexsort((results.sequence, results.source))
-    source, sequence = results.source[order], results.sequence[order]
-    return [
-        ReceivedRange(results.sources[int(source[first])], int(sequence[first]), int(sequence[last]))
-        for first, last in runs(source, sequence)
-    ]
