@@ -13,7 +13,7 @@ UV := build/tools/uv
 RUN := .venv/bin/python
 SOURCES := agent collector protos scripts tests
 # What judges: it decides, so every branch of it is walked. The rest has a gate of its own.
-JUDGES := */faultline/ranges.py,*/faultline/backoff.py,*/faultline/config.py,*/faultline/problems.py,*/faultline_agent/schedule.py,*/faultline_agent/health.py,*/faultline_agent/guard.py,*/faultline_agent/policy.py,*/faultline_agent/spool.py,*/faultline_agent/mark.py,*/faultline_agent/wreck.py,*/faultline_collector/correlate/*,*/faultline_collector/ingest/admit.py,*/faultline_collector/ingest/ledger.py,*/faultline_collector/outages.py,*/faultline_collector/notify/kinds.py,*/faultline_collector/notify/routes.py,*/faultline_collector/notify/fate.py
+JUDGES := */faultline/ranges.py,*/faultline/backoff.py,*/faultline/config.py,*/faultline/plain.py,*/faultline/problems.py,*/faultline_agent/schedule.py,*/faultline_agent/health.py,*/faultline_agent/guard.py,*/faultline_agent/policy.py,*/faultline_agent/spool.py,*/faultline_agent/mark.py,*/faultline_agent/wreck.py,*/faultline_collector/correlate/*,*/faultline_collector/ingest/admit.py,*/faultline_collector/ingest/ledger.py,*/faultline_collector/outages.py,*/faultline_collector/notify/kinds.py,*/faultline_collector/notify/routes.py,*/faultline_collector/notify/fate.py
 GENERATORS := scripts.generate scripts.documents
 GATE_JUDGES := 100
 GATE_REST := 85

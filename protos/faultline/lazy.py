@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -58,6 +57,8 @@ class LazyGroup(click.Group):
         """Imports the command that is asked for."""
         place = self.table.get(cmd_name)
         if place is None:
+            from difflib import get_close_matches
+
             if (near := get_close_matches(cmd_name, self.table, 1)) and not ctx.resilient_parsing:
                 ctx.fail(f"No such command {cmd_name!r}; is {near[0]} meant?")
             return None

@@ -1,7 +1,5 @@
 """The command `faultline`: one file a command, one line in the table."""
 
-from importlib.metadata import version
-
 import click
 
 from faultline.lazy import LazyGroup
@@ -24,6 +22,6 @@ COMMANDS = {
 
 
 @click.group(cls=LazyGroup, table=COMMANDS)
-@click.version_option(version("faultline-collector"), prog_name="faultline")
+@click.version_option(package_name="faultline-collector", prog_name="faultline")
 def main() -> None:
     """Faultline's collector: what is down, for whom, and why."""

@@ -4,13 +4,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from threading import Timer
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from faultline_collector.api.client import Client, Unanswered
 from faultline_collector.commands.tables import on_terminal
+
+if TYPE_CHECKING:
+    from faultline_collector.api.client import Client
 
 url_option = click.option(
     "--url",
@@ -36,8 +37,10 @@ class Failed(click.ClickException):
 
 
 @contextmanager
-def asking(url: str) -> Iterator[Client]:
+def asking(url: str) -> Iterator["Client"]:
     """A client of the collector; what it cannot answer ends the command."""
+    from faultline_collector.api.client import Client, Unanswered
+
     try:
         with Client(url) as client:
             yield client
@@ -76,6 +79,8 @@ def waiting(what: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
+    from threading import Timer
+
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

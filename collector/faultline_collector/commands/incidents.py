@@ -2,19 +2,11 @@
 
 from collections.abc import Sequence
 
-import click
-
 from faultline_collector.commands.tables import on_terminal, print_wrapped, show
 from faultline_collector.fleet import Fleet
-from faultline_collector.incidents.incident import Incident, incident_names
+from faultline_collector.incidents.incident import Incident
 from faultline_collector.incidents.story import is_own_trouble, story
 from faultline_collector.outages import Outage
-
-incident_option = click.option(
-    "--incident",
-    metavar="NAME",
-    help=f"Instead of a TRACE a real incident: {', '.join(incident_names())}.",
-)
 
 
 def tell_incident(incident: Incident, fleet: Fleet, outages: Sequence[Outage]) -> None:

@@ -12,20 +12,15 @@ import click
 
 from faultline.config import BadConfig, read_config
 from faultline_collector.commands.asking import Failed, url_option
-from faultline_collector.commands.incidents import incident_option, tell_incident
 from faultline_collector.commands.replaying import Run, nothing_kept, show_differences, show_outages, watched
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.fleet import Fleet
-from faultline_collector.incidents.incident import UnknownIncident, read_incident
+from faultline_collector.incidents import UnknownIncident, incident_names
 from faultline_collector.outages import Outage
 from faultline_collector.replay.difference import differences
 from faultline_collector.replay.replay import Keep
-from faultline_collector.replay.storing import Storing
 from faultline_collector.replay.told import within
 from faultline_collector.replay.trace import BadTrace, open_trace
-from faultline_collector.stores.store import StoreError
-from faultline_collector.worlds.making import make_world
-from faultline_collector.worlds.writing import write_trace
 
 if TYPE_CHECKING:
     from faultline_collector.commands.back_testing import Past
@@ -53,7 +48,11 @@ class Wanted:
 
 @click.command()
 @click.argument("trace", required=False, type=_FILE)
-@incident_option
+@click.option(
+    "--incident",
+    metavar="NAME",
+    help=f"Instead of a TRACE a real incident: {', '.join(incident_names())}.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, of every outage.")
 @click.option(
     "--all", "every", is_flag=True, help="In a table, also what was never confirmed, or is the same."
@@ -102,7 +101,7 @@ def replay(
             wanted.show(before, after)
         else:
             _replay_trace(trace, incident, store, wanted)
-    except (BadConfig, BadTrace, StoreError, UnknownIncident) as error:
+    except (BadConfig, BadTrace, UnknownIncident) as error:
         raise Failed(str(error)) from error
 
 
@@ -119,6 +118,9 @@ def _replay_trace(trace: Path | None, incident: str | None, store: str | None, w
     if incident is None or wanted.as_json or after is not None:
         wanted.show(outages, after)
     else:
+        from faultline_collector.commands.incidents import tell_incident
+        from faultline_collector.incidents.incident import read_incident
+
         tell_incident(read_incident(incident), opened.fleet, outages)
 
 
@@ -142,6 +144,10 @@ def _folder(trace: Path | None, incident: str | None) -> Iterator[Path]:
     if trace is not None:
         yield trace
     elif incident is not None:
+        from faultline_collector.incidents.incident import read_incident
+        from faultline_collector.worlds.making import make_world
+        from faultline_collector.worlds.writing import write_trace
+
         with TemporaryDirectory(prefix="faultline-") as place:
             yield write_trace(make_world(read_incident(incident)), Path(place) / incident)
 
@@ -153,6 +159,7 @@ def _kept(url: str | None, fleet: Fleet) -> Iterator[Keep]:
         yield nothing_kept
         return
     from faultline_collector.commands.back_testing import opened_store, sent
+    from faultline_collector.replay.storing import Storing
 
     with TemporaryDirectory(prefix="faultline-") as folder, opened_store(url, Path(folder)) as store:
         storing = Storing(store, fleet)

@@ -1,15 +1,13 @@
 """An incident: a scenario with its story and its sources."""
 
-from importlib.resources import files
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
 from faultline.config import Settings, parse_config
+from faultline_collector.incidents import FOLDER, SUFFIX, UnknownIncident, incident_names
 from faultline_collector.worlds.scenario import Moment, Scenario
-
-_SUFFIX = ".yaml"
 
 
 def _zone(name: str) -> str:
@@ -18,10 +16,6 @@ def _zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ValueError(f"{name!r} is not a time zone like Asia/Kolkata") from error
     return name
-
-
-class UnknownIncident(Exception):
-    """Raised when there is no incident of a name; its text is one sentence."""
 
 
 class Place(Settings):
@@ -41,15 +35,9 @@ class Incident(Scenario):
     timeline: tuple[tuple[Moment, str], ...]
 
 
-def incident_names() -> tuple[str, ...]:
-    """The incidents that are shipped, by name."""
-    folder = files("faultline_collector.incidents")
-    return tuple(sorted(f.name.removesuffix(_SUFFIX) for f in folder.iterdir() if f.name.endswith(_SUFFIX)))
-
-
 def read_incident(name: str) -> Incident:
     """Reads an incident; raises UnknownIncident, or BadConfig when its file is wrong."""
     if name not in incident_names():
         raise UnknownIncident(f"{name!r} is not an incident; there are {', '.join(incident_names())}")
-    file = files("faultline_collector.incidents") / f"{name}{_SUFFIX}"
+    file = FOLDER / f"{name}{SUFFIX}"
     return parse_config(file.read_text(encoding="utf-8"), Incident, file.name)

@@ -1,10 +1,15 @@
 """What of a trace the collector would have taken: known agents and targets, each result once."""
 
+from itertools import pairwise
+from typing import TypeAlias
+
 import numpy as np
+import numpy.typing as npt
 
 from faultline.ranges import Ranges
-from faultline_collector.results import Mask, ResultBatch, UInt64
-from faultline_collector.stores.store import ReceivedRange
+from faultline_collector.results import Int32, Mask, ResultBatch, UInt64
+
+Index: TypeAlias = npt.NDArray[np.intp]
 
 
 class Admission:
@@ -19,11 +24,9 @@ class Admission:
 
     def _fresh(self, results: ResultBatch) -> Mask:
         out: Mask = (results.source >= 0) & (results.target >= 0)
-        order = np.lexsort((np.arange(len(results)), results.sequence, results.source))
-        order = order[out[order]]
+        order = self._sorted(results, np.flatnonzero(out))
         source, sequence = results.source[order], results.sequence[order]
-        repeat = np.zeros(order.size, bool)
-        repeat[1:] = (source[1:] == source[:-1]) & (sequence[1:] == sequence[:-1])
+        repeat = np.flatnonzero((source[1:] == source[:-1]) & (sequence[1:] == sequence[:-1])) + 1
         out[order[repeat]] = False
         for first, last in runs(source, sequence):
             held = self._held[int(source[first])]
@@ -34,20 +37,20 @@ class Admission:
             held.add(low, high)
         return out
 
+    def _sorted(self, results: ResultBatch, index: Index) -> Index:
+        """The index by source, then sequence, then receipt; each agent delivers nearly in order already."""
+        source = results.source[index].astype(np.min_scalar_type(-len(self._held) - 1))
+        order: Index = index[np.argsort(source, kind="stable")]
+        ends = np.cumsum(np.bincount(source, minlength=1)).tolist()
+        for begin, end in pairwise([0, *ends]):
+            part = order[begin:end]
+            part[:] = part[np.argsort(results.sequence[part], kind="stable")]
+        return order
 
-def runs(source: "np.typing.NDArray[np.int32]", sequence: UInt64) -> list[tuple[int, int]]:
+
+def runs(source: Int32, sequence: UInt64) -> list[tuple[int, int]]:
     """Where sequences without a gap begin and end (included), in columns sorted by both."""
     if not source.size:
         return []
     gaps = np.flatnonzero((source[1:] != source[:-1]) | (sequence[1:] > sequence[:-1] + 1)) + 1
     return list(zip([0, *gaps.tolist()], [*(gaps - 1).tolist(), source.size - 1], strict=True))
-
-
-def ranges_of(results: ResultBatch) -> list[ReceivedRange]:
-    """The sequences of results, each there once, as ranges."""
-    order = np.lexsort((results.sequence, results.source))
-    source, sequence = results.source[order], results.sequence[order]
-    return [
-        ReceivedRange(results.sources[int(source[first])], int(sequence[first]), int(sequence[last]))
-        for first, last in runs(source, sequence)
-    ]

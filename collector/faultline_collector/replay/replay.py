@@ -8,7 +8,7 @@ from faultline_collector.correlate.detector import Detector
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Outage
 from faultline_collector.replay.admission import Admission
-from faultline_collector.replay.trace import CHUNK, Trace, last_start_us, read_results
+from faultline_collector.replay.trace import CHUNK, Trace, open_results
 from faultline_collector.results import ResultBatch, concatenate
 
 SECOND_US = 1_000_000
@@ -38,16 +38,17 @@ def replay(
     """
     detector = Detector(trace.fleet, settings)
     last_words: dict[str, Outage] = {}
-    end_us = last_start_us(trace)
     trusted = False
-    blocks = _blocks(_admitted(trace, chunk, progress, keep), trace.start_us, detector.epoch_us, end_us)
-    for results, first_us, ticks in blocks:
-        if first_us >= end_us and not trusted:
-            trusted = True
-            detector.trust(first_us)
-        for outage in detector.run(results, first_us, ticks):
-            last_words[outage.id] = outage
-            hear(outage)
+    with open_results(trace) as read:
+        end_us = read.last_start_us()
+        admitted = _admitted(read.batches(chunk), Admission(len(trace.fleet.agents)), progress, keep)
+        for results, first_us, ticks in _blocks(admitted, trace.start_us, detector.epoch_us, end_us):
+            if first_us >= end_us and not trusted:
+                trusted = True
+                detector.trust(first_us)
+            for outage in detector.run(results, first_us, ticks):
+                last_words[outage.id] = outage
+                hear(outage)
     return sorted(last_words.values(), key=lambda o: (o.detected_us, o.id))
 
 
@@ -107,9 +108,10 @@ def _next_us(first_us: int, start_us: int, epoch_us: int, end_us: int) -> int:
     return after_us if first_us < after_us < next_us else next_us
 
 
-def _admitted(trace: Trace, chunk: int, progress: Progress, keep: Keep) -> Iterator[ResultBatch]:
-    admission = Admission(len(trace.fleet.agents))
-    for results in read_results(trace, chunk):
+def _admitted(
+    batches: Iterator[ResultBatch], admission: Admission, progress: Progress, keep: Keep
+) -> Iterator[ResultBatch]:
+    for results in batches:
         admitted = admission.admit(results)
         keep(admitted)
         yield admitted

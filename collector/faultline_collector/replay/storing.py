@@ -1,9 +1,11 @@
 """What is replayed, kept in a store as the collector would have kept it."""
 
+import numpy as np
+
 from faultline_collector.fleet import Fleet
-from faultline_collector.replay.admission import ranges_of
+from faultline_collector.replay.admission import runs
 from faultline_collector.results import ResultBatch
-from faultline_collector.stores.store import Store
+from faultline_collector.stores.store import ReceivedRange, Store
 
 
 class Storing:
@@ -22,3 +24,13 @@ class Storing:
         if len(results):
             self._store.append(results, ranges_of(results), self._fleet)
             self.offered += len(results)
+
+
+def ranges_of(results: ResultBatch) -> list[ReceivedRange]:
+    """The sequences of results, each there once, as ranges."""
+    order = np.lexsort((results.sequence, results.source))
+    source, sequence = results.source[order], results.sequence[order]
+    return [
+        ReceivedRange(results.sources[int(source[first])], int(sequence[first]), int(sequence[last]))
+        for first, last in runs(source, sequence)
+    ]

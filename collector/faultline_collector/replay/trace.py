@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2s
@@ -140,39 +141,56 @@ def _target(row: Mapping[str, str]) -> Target:
     )
 
 
-def last_start_us(trace: Trace) -> int:
-    """When the fleet's probing ended, by the agents' clocks: after it silence means nothing."""
-    query = (
-        "SELECT median(last) FROM "
-        "(SELECT max(epoch_us(started_at)) AS last FROM read_parquet(?) GROUP BY agent_id)"
-    )
-    with duckdb.connect(":memory:", config={"threads": "1"}) as database:
+class Results:
+    """A trace's results in its file; both methods raise BadTrace."""
+
+    def __init__(self, trace: Trace, database: duckdb.DuckDBPyConnection) -> None:
+        self._trace = trace
+        self._database = database
+        self._path = str(trace.folder / "results.parquet")
+
+    def last_start_us(self) -> int:
+        """When the fleet's probing ended, by the agents' clocks: after it silence means nothing."""
+        query = (
+            "SELECT median(last) FROM "
+            "(SELECT max(epoch_us(started_at)) AS last FROM read_parquet(?) GROUP BY agent_id)"
+        )
+        with self._sentences():
+            found = self._database.execute(query, [self._path]).fetchone()
+        end_us = self._trace.end_us
+        return end_us if found is None or found[0] is None else min(end_us, int(found[0]))
+
+    def batches(self, chunk: int = CHUNK) -> Iterator[ResultBatch]:
+        """Streams them in order of receipt, `chunk` rows at a time; once."""
+        with self._sentences():
+            yield from _stream(self._database, self._trace, self._path, chunk)
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
         try:
-            found = database.execute(query, [str(trace.folder / "results.parquet")]).fetchone()
+            yield
         except duckdb.Error as error:
-            raise _unreadable(trace, error) from error
-    return trace.end_us if found is None or found[0] is None else min(trace.end_us, int(found[0]))
+            raise BadTrace(f"{self._path} cannot be read: {_first_line(error)}") from error
 
 
-def _unreadable(trace: Trace, error: Exception) -> BadTrace:
-    return BadTrace(f"{trace.folder / 'results.parquet'} cannot be read: {_first_line(error)}")
+@contextmanager
+def open_results(trace: Trace) -> Iterator[Results]:
+    """A trace's results for as long as they are needed; DuckDB takes longer to open than to read a few."""
+    with duckdb.connect(":memory:", config={"threads": "1"}) as database:
+        yield Results(trace, database)
 
 
 def read_results(trace: Trace, chunk: int = CHUNK) -> Iterator[ResultBatch]:
-    """Streams the results in order of receipt, `chunk` rows at a time."""
-    with duckdb.connect(":memory:", config={"threads": "1"}) as database:
-        try:
-            yield from _stream(database, trace, chunk)
-        except duckdb.Error as error:
-            raise _unreadable(trace, error) from error
+    """Streams the results in order of receipt, `chunk` rows at a time; raises BadTrace."""
+    with open_results(trace) as results:
+        yield from results.batches(chunk)
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _stream(database: Any, trace: Trace, chunk: int) -> Iterator[ResultBatch]:
-    path = str(trace.folder / "results.parquet")
+def _stream(database: Any, trace: Trace, path: str, chunk: int) -> Iterator[ResultBatch]:
     described = database.execute("DESCRIBE SELECT * FROM read_parquet(?)", [path]).fetchall()
     columns = {row[0] for row in described}
     if lacking := [name for name in REQUIRED if name not in columns]:

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from faultline_collector.commands import main
 from faultline_collector.fleet import Fleet
-from faultline_collector.incidents.incident import Incident, incident_names, read_incident
+from faultline_collector.incidents import incident_names
+from faultline_collector.incidents.incident import Incident, read_incident
 from faultline_collector.incidents.story import components_of, is_own_trouble
 from faultline_collector.outages import Outage
 from faultline_collector.replay.replay import replay

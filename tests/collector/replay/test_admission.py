@@ -10,9 +10,9 @@ import pytest
 from faultline.outcomes import Outcome
 from faultline_collector.fleet import Fleet
 from faultline_collector.outages import State, outage_json
-from faultline_collector.replay.admission import Admission, ranges_of
+from faultline_collector.replay.admission import Admission
 from faultline_collector.replay.replay import replay
-from faultline_collector.replay.storing import Storing
+from faultline_collector.replay.storing import Storing, ranges_of
 from faultline_collector.replay.told import read_outage, within
 from faultline_collector.replay.trace import BadTrace, open_trace, read_results
 from faultline_collector.replay.window import Window
