@@ -29,11 +29,12 @@ say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 help: ## what there is to make
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-build/tools/uv: scripts/uv.sh
+# Whatever its age: what it links to may be older than the clone.
+build/tools/uv:
 	$(call say,uv: the package manager)
 	@bash scripts/uv.sh
 
-.venv/.synced: build/tools/uv uv.lock pyproject.toml agent/pyproject.toml collector/pyproject.toml protos/pyproject.toml
+.venv/.synced: uv.lock pyproject.toml agent/pyproject.toml collector/pyproject.toml protos/pyproject.toml | build/tools/uv
 	$(call say,Python packages into .venv (uv sync))
 	@$(UV) sync --frozen --python '>=3.11'
 	@touch .venv/.synced
