@@ -81,7 +81,7 @@ lies = st.builds(
 
 
 @pytest.mark.parametrize("guards", GUARDS.values(), ids=GUARDS)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(fleets(), st.integers(0, 100), lies)
 def test_one_agent_never_creates_a_wide_outage(
     guards: EngineSettings, fleet: Fleet, which: int, lies: Lies
