@@ -25,8 +25,12 @@ GUARDS = {
         hold_s=7,
         costs=Costs(path=NEVER_NATS, flaky_cell=NEVER_NATS, agent_burst=NEVER_NATS, agent=NEVER_NATS),
     ),
-    "own explanations alone": EngineSettings(
-        hold_s=7, agent_cap_nats=NEVER_NATS, access_cap_nats=NEVER_NATS, network_cap_nats=NEVER_NATS
+    "its own failing alone": EngineSettings(
+        hold_s=7,
+        costs=Costs(flaky_cell=NEVER_NATS, agent_burst=NEVER_NATS),
+        agent_cap_nats=NEVER_NATS,
+        access_cap_nats=NEVER_NATS,
+        network_cap_nats=NEVER_NATS,
     ),
 }
 """What holds one agent back, all together and each by itself."""
