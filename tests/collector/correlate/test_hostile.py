@@ -38,8 +38,9 @@ GUARDS = {
 
 @dataclass(frozen=True)
 class Lies:
-    """What an agent says of each of its targets in turn, None for the truth; and of retries."""
+    """What an agent says of these services in turn, None for the truth; and of retries."""
 
+    services: set[str]
     outcomes: tuple[Outcome | None, ...]
     retried: Outcome | None
     slow: bool
@@ -48,8 +49,9 @@ class Lies:
         """How the probes of this agent fail."""
 
         def fault(agent: Agent, target: Target, at: float) -> Outcome | None:
-            turn = int(at) + int(target.id[1:3])
-            return self.outcomes[turn % len(self.outcomes)] if agent.id == who else None
+            if agent.id != who or target.service not in self.services:
+                return None
+            return self.outcomes[(int(at) + int(target.id[1:3])) % len(self.outcomes)]
 
         return fault
 
@@ -78,6 +80,7 @@ def fleets(draw: st.DrawFn) -> Fleet:
 says = st.sampled_from([None, Outcome.HTTP, Outcome.TIMEOUT, Outcome.DNS])
 lies = st.builds(
     Lies,
+    st.sampled_from([{"s00"}, {"s00", "s01"}, {f"s{n:02d}" for n in range(6)}]),
     st.lists(says, min_size=1, max_size=3).map(tuple),
     st.sampled_from([None, Outcome.HTTP]),
     st.sampled_from([False, False, True]),
