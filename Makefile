@@ -17,23 +17,39 @@ JUDGES := */faultline/ranges.py,*/faultline/backoff.py,*/faultline/config.py,*/f
 GENERATORS := scripts.generate scripts.documents
 GATE_JUDGES := 100
 GATE_REST := 85
-# End-to-end tests that only compute: they run beside those that mostly wait.
+# Where tests only compute. `make test` runs them at the lowest priority beside all others, most of which wait; no
+# time is measured in them, and so none of theirs runs out.
+COMPUTE := tests/collector/correlate tests/collector/worlds tests/collector/replay tests/collector/incidents tests/bench
+# End-to-end tests that only compute or build.
 ASIDE := tests/collector tests/test_distributions.py
+# Tests of programs as processes, most of whose time is waiting: beside the end-to-end tests.
+PROCESSES := $(addprefix tests/collector/,app/test_backup.py app/test_process.py lab/test_run.py mqtt/test_process.py \
+  mqtt/test_trouble.py notify/test_kills.py stores/influxdb/test_kills.py)
+UNIT := not browser and not e2e and not soak
+COVERED := $(RUN) -m coverage run -m pytest -q -m "$(UNIT)"
 # Tests side by side: two workers. Warnings are errors by pytest's settings; `-X dev` beside coverage took longer than
 # CI has.
 SIDE_BY_SIDE := --tx "2*popen//python=$(RUN)" --dist worksteal
+# `beside` runs targets in the background, by a command that may lower their priority; `rejoin` waits for them and shows
+# what they said. They are a process group of their own, which ends with the recipe.
+beside = setsid $(1) $(MAKE) --no-print-directory $(2) > build/$(firstword $(2)).out 2>&1 & \
+  $(firstword $(2))=$$!; ended+=" -$$!"
+ending = mkdir -p build; ended=; trap '[ -z "$$ended" ] || kill -- $$ended 2>/dev/null || true' EXIT
+rejoin = joined=0; wait $$$(1) || joined=$$?; cat build/$(1).out; [ $$joined = 0 ]
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
 .PHONY: help setup page servers influxd demo test lint check protos unit browser e2e docs bench soak wheels clean
+.PHONY: gates meeting processes computing aside story
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-build/tools/uv: scripts/uv.sh
+# Whatever its age: what it links to may be older than the clone.
+build/tools/uv:
 	$(call say,uv: the package manager)
 	@bash scripts/uv.sh
 
-.venv/.synced: build/tools/uv uv.lock pyproject.toml agent/pyproject.toml collector/pyproject.toml protos/pyproject.toml
+.venv/.synced: uv.lock pyproject.toml agent/pyproject.toml collector/pyproject.toml protos/pyproject.toml | build/tools/uv
 	$(call say,Python packages into .venv (uv sync))
 	@$(UV) sync --frozen --python '>=3.11'
 	@touch .venv/.synced
@@ -78,35 +94,64 @@ unit: setup servers ## unit and integration tests with coverage gates
 	@bash scripts/influxd.sh --if-possible
 	$(call say,unit tests)
 	@.venv/bin/coverage erase
-	@$(RUN) -m coverage run -m pytest -q $(SIDE_BY_SIDE) -m "not browser and not e2e and not soak"
+	@$(COVERED) $(SIDE_BY_SIDE)
+	@$(MAKE) --no-print-directory gates
+
+gates:
 	@.venv/bin/coverage combine -q
 	@echo "coverage of what judges (gate $(GATE_JUDGES) %):"
 	@.venv/bin/coverage report --include='$(JUDGES)' --fail-under=$(GATE_JUDGES)
 	@echo "coverage of the rest (gate $(GATE_REST) %):"
 	@.venv/bin/coverage report --omit='$(JUDGES),*/v1/*_pb2*' --skip-covered --fail-under=$(GATE_REST)
 
+# The three parts of the unit tests, as `make test` runs them.
+meeting: setup
+	$(call say,unit tests that meet files or servers)
+	@$(COVERED) $(SIDE_BY_SIDE) $(addprefix --ignore=,$(COMPUTE) $(PROCESSES))
+
+processes: setup
+	$(call say,unit tests of programs as processes)
+	@$(COVERED) $(PROCESSES)
+
+computing: setup
+	$(call say,unit tests that only compute)
+	@$(COVERED) --timeout=1200 $(COMPUTE)
+
 browser: setup servers ## the page in Debian's Chromium
 	$(call say,browser tests)
 	@$(RUN) -m pytest -q -m browser
 
 e2e: setup servers ## the story and the kills, with real processes
+	@$(ending)
+	$(call beside,nice -n 19,aside)
+	$(MAKE) --no-print-directory story
+	$(call rejoin,aside)
+
+aside: setup
+	$(call say,end-to-end tests that only compute or build)
+	@$(RUN) -m pytest -q -m "e2e and not soak" $(ASIDE)
+
+story: setup
 	@bash scripts/influxd.sh --if-possible
 	$(call say,end-to-end tests: real processes)
-	@mkdir -p build
-	nice -n 19 $(RUN) -m pytest -q -m "e2e and not soak" $(ASIDE) > build/aside.out 2>&1 & aside=$$!
-	trap 'kill $$aside 2>/dev/null || true' EXIT
-	$(RUN) -m pytest -q -m "e2e and not soak" -o log_cli=true -o log_cli_level=INFO $(ASIDE:%=--ignore=%)
-	echo "and beside them, at the lowest priority: $(ASIDE)"
-	wait $$aside || { cat build/aside.out; exit 1; }
-	tail -1 build/aside.out
+	@$(RUN) -m pytest -q -m "e2e and not soak" -o log_cli=true -o log_cli_level=INFO $(ASIDE:%=--ignore=%)
 
-test: ## everything that CI checks
+# What it runs is what `make lint check unit browser e2e` runs, so that neither core is idle: what only computes takes
+# what the others leave.
+test: setup servers ## everything that CI checks
 	@started=$$SECONDS
-	for part in setup lint check unit browser e2e; do
-	  at=$$SECONDS
-	  $(MAKE) --no-print-directory $$part
-	  printf '\033[1m==> %s took %d s\033[0m\n' "$$part" "$$((SECONDS - at))"
-	done
+	$(ending)
+	bash scripts/influxd.sh --if-possible
+	.venv/bin/coverage erase
+	part() { at=$$SECONDS; "$${@:2}"; printf '\033[1m==> %s: %d s\033[0m\n' "$$1" "$$((SECONDS - at))"; }
+	part lint $(MAKE) --no-print-directory lint
+	$(call beside,nice -n 19,check computing aside)
+	part meeting $(MAKE) --no-print-directory meeting
+	$(call beside,,processes browser)
+	part story $(MAKE) --no-print-directory story
+	waited() { $(call rejoin,processes); $(call rejoin,check); }
+	part "what ran beside" waited
+	$(MAKE) --no-print-directory gates
 	printf '\033[1m==> all green in %d s\033[0m\n' "$$((SECONDS - started))"
 
 bench: setup ## measures, prints a table, writes build/bench.json; ONLY=name for one

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
+from faultline_collector.lab.ports import free_port
 from faultline_collector.lab.processes import bound, program
 
 OPEN = ("suspected", "confirmed", "recovering")
@@ -26,12 +27,13 @@ class Demo:
     """One running `faultline demo` or `faultline lab run`."""
 
     def __init__(self, words: list[str], folder: Path) -> None:
+        words = [*words, "--dir", str(folder), "--port", str(free_port())]
         self.folder = folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         self._terminal = folder.with_name(f"{folder.name}.out")
         with self._terminal.open("wb") as out:
             self.process = psutil.Popen(
-                bound([program("faultline"), *words, "--dir", str(folder)]),
+                bound([program("faultline"), *words]),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -40,6 +40,7 @@ async def run_kills(folder: Path, kills: Kills, seed: int, progress: Progress) -
         folder,
         agents=6,
         interval_s=2.0,
+        web_port=0,
         influxdb=kills.influxd > 0,
         mqtt_share=0.5 if kills.mosquitto else 0.0,
     )

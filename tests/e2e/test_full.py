@@ -65,7 +65,10 @@ async def test_full_disk_is_said_and_loses_nothing(small_disk: Path) -> None:
     """Agents keep their results, the collector lives and says why; with room again all is stored once."""
     influxd_program()
     folder = Path("build/e2e/full")
-    lab = Lab(LabOptions(folder, agents=2, interval_s=2.0, influxdb=True, outbox=small_disk / "outbox"))
+    options = LabOptions(
+        folder, agents=2, interval_s=2.0, web_port=0, influxdb=True, outbox=small_disk / "outbox"
+    )
+    lab = Lab(options)
     try:
         await lab.open(log.info)
         kill(lab.servers.crew[INFLUXD])

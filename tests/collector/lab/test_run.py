@@ -35,7 +35,7 @@ def test_demo_of_one_agent_says_how_to_break_things_and_ends_on_a_signal(
     folder, answers = tmp_path / "demo", list[dict[str, object]]()
     other = threading.Thread(target=injects_and_ends, args=(folder, answers), daemon=True)
     other.start()
-    assert run_demo(LabOptions(folder, agents=1), story=False) == 0
+    assert run_demo(LabOptions(folder, agents=1, web_port=0), story=False) == 0
     other.join()
     out = capfd.readouterr().out
     assert "1 of 1 agents connected" in out
