@@ -32,7 +32,7 @@ from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Outage, Scope, State
 from faultline_collector.results import Mask
 
-AGES_SUSPECTED, AGES_CONFIRMED = 8, 6
+AGES_SUSPECTED, AGES_CONFIRMED = 8, 4
 """How often in an interval it is asked whether an open outage has lasted or ended."""
 USUAL_US = 3_600_000_000
 """After how long an open slowness is learned as usual."""
