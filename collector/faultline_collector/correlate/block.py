@@ -9,20 +9,25 @@ from faultline_collector.correlate.arrivals import Arrivals
 from faultline_collector.correlate.baselines import Baselines
 from faultline_collector.correlate.layout import Floats, Index
 from faultline_collector.correlate.overdue import Overdue
+from faultline_collector.results import Int8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class News:
-    """What speaks for trouble: a flat cell, and how much it says at most, nats; seconds end at `ends`."""
+    """What speaks for trouble: flat cells, what each says at most (nats), and how it ended.
+
+    Those of a second end where `ends` says.
+    """
 
     cell: Index
     nats: Floats
+    outcome: Int8
     ends: list[int]
 
-    def of(self, tick: int) -> tuple[Index, Floats]:
+    def of(self, tick: int) -> tuple[Index, Floats, Int8]:
         """The news of one second."""
         which = slice(self.ends[tick - 1] if tick else 0, self.ends[tick])
-        return self.cell[which], self.nats[which]
+        return self.cell[which], self.nats[which], self.outcome[which]
 
     def busy(self) -> Index:
         """The seconds that have any."""
@@ -50,13 +55,13 @@ def _failures(arrivals: Arrivals, overdue: Overdue, base: Baselines, ticks: int)
     tick = np.concatenate((arrivals.tick[failed], overdue.tick))
     order = np.argsort(tick, kind="stable")
     nats = base.surprise(cell) - np.log(base.layer_share[outcome])
-    return News(cell[order], nats[order], _ends(tick, ticks))
+    return News(cell[order], nats[order], outcome[order], _ends(tick, ticks))
 
 
 def _slow(arrivals: Arrivals, base: Baselines, ticks: int) -> News:
     slow = np.flatnonzero(arrivals.slow)
     cell = arrivals.cell[slow]
-    return News(cell, base.surprise(cell), _ends(arrivals.tick[slow], ticks))
+    return News(cell, base.surprise(cell), arrivals.outcome[slow], _ends(arrivals.tick[slow], ticks))
 
 
 def _ends(tick: Index, ticks: int) -> list[int]:

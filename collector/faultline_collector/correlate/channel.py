@@ -9,7 +9,6 @@ from faultline_collector.correlate.gate import Gate
 from faultline_collector.correlate.groups import Groups
 from faultline_collector.correlate.layout import Layout
 from faultline_collector.correlate.recent import Recent
-from faultline_collector.correlate.screen import BARS
 from faultline_collector.correlate.settings import EngineSettings
 
 
@@ -32,5 +31,6 @@ def channels(layout: Layout, settings: EngineSettings, cells: Cells) -> tuple[Ch
     for slow in (False, True):
         base = Baselines(agents, targets, settings, slow=slow)
         explainer = Explainer(layout, groups, settings, cells, base)
-        found.append(Channel(slow, base, Recent(), Gate(groups, BARS), explainer))
+        gate = Gate(groups, settings, base)
+        found.append(Channel(slow, base, Recent(), gate, explainer))
     return found[0], found[1]

@@ -6,13 +6,13 @@ import numpy as np
 
 from faultline.outcomes import Outcome
 from faultline_collector.correlate.arrivals import SECOND_US, Arrivals, Intake
-from faultline_collector.correlate.block import Block
+from faultline_collector.correlate.block import Block, News
 from faultline_collector.correlate.book import Book
 from faultline_collector.correlate.cells import Cells, Evicted, common_cells
 from faultline_collector.correlate.channel import Channel, channels
 from faultline_collector.correlate.clocks import Clocks
 from faultline_collector.correlate.engine import Standing
-from faultline_collector.correlate.layout import Floats, Index, Layout, lay_out
+from faultline_collector.correlate.layout import Index, Layout, lay_out
 from faultline_collector.correlate.life import Live, reshaped
 from faultline_collector.correlate.overdue import Overdue, Waiting
 from faultline_collector.correlate.paces import Paces
@@ -26,8 +26,9 @@ from faultline_collector.results import Int8, Int64, Mask, ResultBatch, concaten
 
 MOST_EPOCH_US = 60_000_000
 """Longest epoch; else it is the shortest interval, so that no cell comes twice in one."""
-LOOKS_SUSPECTED, LOOKS_CONFIRMED = 8, 1
-"""How often in an interval open outages are weighed anew."""
+LOOKS_YOUNG, LOOKS_SUSPECTED, LOOKS_CONFIRMED = 15, 8, 1
+"""How often in an interval open outages are weighed anew: the young in their first half of one, and confirmed
+ones that another cause may explain better as suspected ones."""
 
 
 class Detector:
@@ -145,21 +146,22 @@ class Detector:
                 sense.base.advance()
             due = self._is_due(now_us)
             if busy[tick] or due:
-                hot = [self._hot(sense, *block.news[sense.slow].of(tick), now_us) for sense in self._senses]
+                hot = [self._hot(sense, block.news[sense.slow], tick, now_us) for sense in self._senses]
                 if due or silent[tick] or any(groups.size for groups in hot):
                     self._catch_up(block, tick)
                     changed += self._judge(now_us, hot)
         self._catch_up(block, ticks)
         return tuple(changed)
 
-    def _hot(self, sense: Channel, cell: Index, nats: Floats, now_us: int) -> Index:
+    def _hot(self, sense: Channel, news: News, tick: int, now_us: int) -> Index:
         """The groups that the bad news of one second may have made worth a look."""
+        cell, nats, outcome = news.of(tick)
         if not cell.size:
             return cell
         if covering := self._book.covering(slow=sense.slow):
             free = ~np.logical_or.reduce([live.covers[cell] for live in covering])
-            cell, nats = cell[free], nats[free]
-        return sense.gate.add(cell, nats, now_us)
+            cell, nats, outcome = cell[free], nats[free], outcome[free]
+        return sense.gate.add(cell, nats, outcome, now_us) if cell.size else cell
 
     def _catch_up(self, block: Block, tick: int) -> None:
         """Enters what has come up to a second as evidence."""
@@ -247,10 +249,12 @@ class Detector:
     def _looks_due(self, failing: list[Live], now_us: int) -> bool:
         """Whether the open outages are to be weighed anew: often while suspected, seldom later."""
         crowd = 1 + len(failing) // 4
-        due = any(
-            now_us - live.looked_us >= crowd * live.every_us(LOOKS_SUSPECTED, LOOKS_CONFIRMED)
-            for live in failing
-        )
+        due = False
+        for live in failing:
+            young = 2 * (now_us - live.began_us) < live.interval_us
+            settled = LOOKS_SUSPECTED if live.proposal else LOOKS_CONFIRMED
+            every_us = live.every_us(LOOKS_YOUNG if young else LOOKS_SUSPECTED, settled)
+            due |= now_us - live.looked_us >= crowd * every_us
         if due:
             for live in failing:
                 live.looked_us = now_us

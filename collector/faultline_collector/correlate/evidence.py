@@ -37,6 +37,8 @@ LOG_OK = np.log1p(-RATES)
 WINDOWS = 11
 SHORTEST, LONGEST = 0.1, 8.0
 """Windows in intervals."""
+SPREAD = np.array([0, 0, 0.04, 0.04, 0.03, 0.04, 0.03, 0.04])
+"""Failures of each layer that are supposed beside those that were seen, by outcome."""
 RETRY_FAILS = 0.3
 """How often a retry fails too when only a packet was lost."""
 
@@ -146,12 +148,16 @@ def _focus(outcome: npt.NDArray[np.integer[Any]], gain: Floats) -> Floats:
     return gain * max(0.0, 1.0 - cost / total) if total > 0 else np.zeros_like(gain)
 
 
-_SPREAD = np.array([0, 0, 0.04, 0.04, 0.03, 0.04, 0.03, 0.04])
+def focused(failures: Floats, usual: Floats) -> Floats:
+    """What a failure of each layer says at most beside failures [.., layers] of the same agents, nats."""
+    share = (failures + SPREAD) / (failures.sum(axis=-1, keepdims=True) + SPREAD.sum())
+    out: Floats = np.maximum(np.log(np.maximum(share, 1e-9) / usual), 0.0)
+    return out
 
 
 def _layers(outcome: npt.NDArray[np.integer[Any]], age: Floats) -> Floats:
     """The layers that a cause seems to have: the recent failures', with a little doubt about every other."""
     weight = np.exp2(-age)
     found = np.bincount(outcome, weights=weight, minlength=8)
-    out: Floats = np.maximum((found + _SPREAD) / (found.sum() + _SPREAD.sum()), 1e-9)
+    out: Floats = np.maximum((found + SPREAD) / (found.sum() + SPREAD.sum()), 1e-9)
     return out

@@ -7,17 +7,21 @@ from faultline_collector.correlate.layout import Floats, Index, Layout
 KINDS = ("service", "provider", "agent", "network", "region", "place", "spot", "bundle", "release")
 """place: a service in one region; spot: a network in one region; bundle, release: cohorts, the first none."""
 
+OF_TARGETS = [KINDS.index(kind) for kind in ("service", "provider", "place")]
+SHARED = ("network", "region", "spot", "bundle", "release")
+
 
 class Groups:
     """Numbers of groups by kind; `rate` is how many probes each plans, per microsecond.
 
-    `agents` and `regions` are how many there are, `step_us` is the longest interval.
+    `agents` and `regions` are how many there are, `step_us` is the longest interval; `many_services` says
+    which agents probe more than one.
     """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self.agents = layout.shape[0]
-        self.step_us = int(layout.interval_us.max(initial=0))
+        self.step_us = int(layout.interval_us.max(initial=1))
         self.regions = regions = max(len(layout.regions), 1)
         services = len(layout.services)
         sizes = {
@@ -58,6 +62,9 @@ class Groups:
         self._by_target[0] = self._by_target[5] = layout.service
         self._by_target[1] = layout.provider + 1
         rate = (layout.planned / layout.interval_us).reshape(-1)
+        self.many_services: list[bool] = [
+            np.unique(layout.service[targets]).size > 1 for targets in layout.planned
+        ]
         every = np.arange(rate.size)
         self.rate: Floats = np.sum([np.bincount(g, rate, self.size) for g in self.of(every)], axis=0)
 
@@ -67,10 +74,29 @@ class Groups:
         out: Index = self._by_agent[:, agent] + self._by_target[:, target] + self._first
         return out
 
+    def of_targets(self, cell: Index) -> Index:
+        """Those of them that the target tells, with the agent or without: [kinds, cells]."""
+        out: Index = self.of(cell)[OF_TARGETS]
+        return out
+
+    def shared(self) -> dict[int, Index]:
+        """The groups that only the agent tells, but for itself, with their agents."""
+        agents = np.arange(self.agents)
+        found: dict[int, Index] = {}
+        for kind in SHARED:
+            of = self.of_pairs(kind, agents, np.zeros_like(agents))
+            found |= {int(group): np.flatnonzero(of == group) for group in np.unique(of)}
+        return {group: members for group, members in found.items() if group not in self.nobody}
+
     def places(self, cell: Index) -> tuple[Index, Index]:
         """The agents and the targets of these flat cells."""
         agent, target = np.divmod(cell, max(self._layout.shape[1], 1))
         return agent, target
+
+    def who_and_what(self, cell: Index) -> tuple[Index, Index]:
+        """The agents and the services of these flat cells."""
+        agent, target = self.places(cell)
+        return agent, self._layout.service[target]
 
     def of_pairs(self, kind: str, agent: Index, code: Index) -> Index:
         """The groups of one kind that agents belong to with failures of a service, or of a provider plus one.

@@ -10,12 +10,12 @@ from typing import TypeAlias
 import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
-from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, WINDOWS, windows_us
+from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, WINDOWS, focused, windows_us
 from faultline_collector.correlate.groups import KINDS, Groups
 from faultline_collector.correlate.layout import Floats, Index, Layout
 from faultline_collector.correlate.recent import Recent
 from faultline_collector.correlate.settings import EngineSettings
-from faultline_collector.results import Mask
+from faultline_collector.results import Int8, Int64, Mask
 
 Family: TypeAlias = tuple[str, int]
 """Causes that are weighed together: service, provider, network, region, agent or cohort, and its code."""
@@ -78,9 +78,21 @@ class Screen:
         use = ~masked[recent.cell] & (bins < WINDOWS)
         cell = recent.cell[use]
         if cell.size:
-            value = base.surprise(cell) - np.log(base.layer_share[recent.outcome[use]])
-            self._scan(cell, value, bins[use], bursts, news, worth, fit)
+            value, outcome = base.surprise(cell), recent.outcome[use]
+            age_us = now_us - recent.started_us[use]
+            focus = self._focus(cell // self._layout.shape[1], outcome, age_us, base.layer_share)
+            most = value - np.log(base.layer_share[outcome])
+            values = {BY_AGENT: value + focus, BY_SERVICE: most, BY_PROVIDER: most}
+            self._scan(cell, values, bins[use], bursts, news, worth, fit)
         return Look(self._families(worth, fit), worth)
+
+    def _focus(self, agent: Index, outcome: Int8, age_us: Int64, usual: Floats) -> Floats:
+        """What the layer of each failure says at most beside its agent's others, nats."""
+        size = self._layout.shape[0] * usual.size
+        weight = np.exp2(-age_us / self._groups.step_us)
+        found = np.bincount(agent * usual.size + outcome, weight, size).astype(np.float64)
+        out: Floats = focused(found.reshape(-1, usual.size), usual)[agent, outcome]
+        return out
 
     def _families(self, worth: Floats, fit: Floats) -> list[tuple[float, Family]]:
         regions, networks = max(len(self._layout.regions), 1), len(self._layout.asns)
@@ -113,7 +125,7 @@ class Screen:
     def _scan(
         self,
         cell: Index,
-        value: Floats,
+        values: dict[tuple[str, ...], Floats],
         bins: Index,
         bursts: Floats,
         news: Index | None,
@@ -138,7 +150,7 @@ class Screen:
             if looked:
                 pairs, pair = np.unique(code * agents + agent, return_inverse=True)
                 codes, who = np.divmod(pairs, agents)
-                tally = _tally(pair, bins, value, pairs.size)
+                tally = _tally(pair, bins, values[kinds], pairs.size)
                 for kind in looked:
                     group = self._groups.of_pairs(kind, who, codes)
                     rows = np.flatnonzero(wanted[group])
