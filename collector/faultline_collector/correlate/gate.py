@@ -50,13 +50,14 @@ class Gate:
 
     def add(self, cell: Index, nats: Floats, outcome: Int8, now_us: int) -> Index:
         """Adds failures that say so many nats at most; gives the groups that may now be worth a look."""
-        share = self._troubles.add(cell, nats, outcome, now_us)
-        raised = [
-            group for row in set(self._groups.places(cell)[0].tolist()) for group in self._raised(row, now_us)
-        ]
-        more = share > 0.0
-        wide = self._sums.add(cell[more], nats[more], share[more], now_us) if more.any() else cell[more]
-        return np.concatenate((np.unique(np.array(raised, np.intp)), wide))
+        agent, target = self._groups.places(cell)
+        share = self._troubles.add(agent, target, nats, outcome, now_us)
+        raised = {group for row in set(agent.tolist()) for group in self._raised(row, now_us)}
+        more = np.flatnonzero(share)
+        wide = (
+            self._sums.add(agent[more], target[more], nats[more], share[more], now_us) if more.size else more
+        )
+        return np.concatenate((np.array(sorted(raised), np.intp), wide)) if raised else wide
 
     def _raised(self, row: int, now_us: int) -> list[int]:
         """The groups of one agent that are raised by what it says of itself."""
@@ -112,15 +113,15 @@ class _Sums:
         self._service = np.full(groups.size, NO_PLACE)
         self._service[self._places] = np.arange(self._places.shape[1])
 
-    def add(self, cell: Index, nats: Floats, share: Floats, now_us: int) -> Index:
+    def add(self, agent: Index, target: Index, nats: Floats, share: Floats, now_us: int) -> Index:
         """Adds a share of what failures say; gives the groups that may now be worth a look."""
-        groups = self._groups.of_targets(cell)
+        groups = self._groups.of_targets(agent, target)
         touched = groups.reshape(-1)
         fallen = self._drift[touched] * (now_us - self._at_us[touched])[:, None]
         self._at_us[touched] = now_us
         level = np.maximum(self._level[touched] - fallen, 0.0)
         said = (nats[:, None] + LOG_FAIL) * share[:, None]
-        if cell.size == 1:
+        if agent.size == 1:
             self._level[touched] = level = level + said
         else:
             self._level[touched] = level

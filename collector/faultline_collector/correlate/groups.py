@@ -15,12 +15,13 @@ class Groups:
     """Numbers of groups by kind; `rate` is how many probes each plans, per microsecond.
 
     `agents` and `regions` are how many there are, `step_us` is the longest interval; `many_services` says
-    which agents probe more than one.
+    which agents probe more than one, `service_of` whose a target is.
     """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self.agents = layout.shape[0]
+        self.service_of = layout.service
         self.step_us = int(layout.interval_us.max(initial=1))
         self.regions = regions = max(len(layout.regions), 1)
         services = len(layout.services)
@@ -65,6 +66,8 @@ class Groups:
         self.many_services: list[bool] = [
             np.unique(layout.service[targets]).size > 1 for targets in layout.planned
         ]
+        first = self._first[OF_TARGETS]
+        self._of_targets = (self._by_agent[OF_TARGETS] + first, self._by_target[OF_TARGETS])
         every = np.arange(rate.size)
         self.rate: Floats = np.sum([np.bincount(g, rate, self.size) for g in self.of(every)], axis=0)
 
@@ -74,9 +77,9 @@ class Groups:
         out: Index = self._by_agent[:, agent] + self._by_target[:, target] + self._first
         return out
 
-    def of_targets(self, cell: Index) -> Index:
-        """Those of them that the target tells, with the agent or without: [kinds, cells]."""
-        out: Index = self.of(cell)[OF_TARGETS]
+    def of_targets(self, agent: Index, target: Index) -> Index:
+        """The groups that a target tells, with the agent or without: [kinds, cells]."""
+        out: Index = self._of_targets[0][:, agent] + self._of_targets[1][:, target]
         return out
 
     def shared(self) -> dict[int, Index]:
@@ -92,11 +95,6 @@ class Groups:
         """The agents and the targets of these flat cells."""
         agent, target = np.divmod(cell, max(self._layout.shape[1], 1))
         return agent, target
-
-    def who_and_what(self, cell: Index) -> tuple[Index, Index]:
-        """The agents and the services of these flat cells."""
-        agent, target = self.places(cell)
-        return agent, self._layout.service[target]
 
     def of_pairs(self, kind: str, agent: Index, code: Index) -> Index:
         """The groups of one kind that agents belong to with failures of a service, or of a provider plus one.

@@ -20,6 +20,7 @@ DRIFT = 0.8
 """Share of what was planned that is believed to have gone well; less than all, for agents that are away."""
 COARSE = 1.6
 """By how much a window may be longer than what lies in it: the step from one to the next."""
+LEAST_NATS = 1.0
 SUPPOSED: list[float] = SPREAD.tolist()
 FAILS: list[float] = LOG_FAIL.tolist()
 FINES: list[float] = LOG_OK.tolist()
@@ -90,10 +91,13 @@ class Troubles:
         self._at_us: Floats = np.zeros(groups.agents)
         self._falls: Floats = DRIFT * groups.part("agent", groups.rate) * -LOG_OK[-1]
 
-    def add(self, cell: Index, nats: Floats, outcome: Int8, now_us: int) -> Floats:
-        """Notes failures that say so many nats at most; gives which share of that no bad minute explains."""
+    def add(self, agent: Index, target: Index, nats: Floats, outcome: Int8, now_us: int) -> Floats:
+        """Notes failures that say so many nats at most; gives which share of that no bad minute explains.
+
+        None while it is next to nothing.
+        """
         usual = self._base.layer_share.tolist()
-        agent, service = self._groups.who_and_what(cell)
+        service = self._groups.service_of[target]
         shares = []
         for row, of, said, layer in self._each(agent, service, nats, outcome):
             trouble = self._of[row]
@@ -101,9 +105,10 @@ class Troubles:
             trouble.add(now_us, said, layer, usual[layer], of)
             most = max(trouble.rates)
             minute = self._burst_nats + trouble.lasted(now_us, self._longest_us)
-            room = max(trouble.total - max(most - minute, 0.0) - trouble.given, 0.0)
-            shares.append(min(room / said, 1.0))
-            trouble.given += min(room, said)
+            room = min(trouble.total - max(most - minute, 0.0) - trouble.given, said)
+            room = room if room >= LEAST_NATS else 0.0
+            shares.append(room / said)
+            trouble.given += room
             self._says[row] = min(most, minute) + trouble.focus
             self._at_us[row] = now_us
         return np.array(shares)
