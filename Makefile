@@ -9,6 +9,8 @@ SHELL := /bin/bash
 export UV_PYTHON_DOWNLOADS := never
 export UV_COMPILE_BYTECODE := 1
 export UV_SYSTEM_CERTS := 1
+# numpy is used on small arrays, by several tests at once: its threads would only wait for each other.
+export OPENBLAS_NUM_THREADS := 1
 UV := build/tools/uv
 RUN := .venv/bin/python
 SOURCES := agent collector protos scripts tests
