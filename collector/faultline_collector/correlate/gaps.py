@@ -78,7 +78,8 @@ def seconds(time_us: Floats | Int64, first_us: int, ticks: int) -> Index:
 
 
 def crowd(low: Index, high: Index, ticks: int) -> Mask:
-    """In which seconds more than one of these spans lie."""
-    spans = np.bincount(low, minlength=ticks + 1) - np.bincount(high, minlength=ticks + 1)
+    """In which seconds more than one of these spans lie; one that ends before it begins is none."""
+    ends = np.maximum(low, high)
+    spans = np.bincount(low, minlength=ticks + 1) - np.bincount(ends, minlength=ticks + 1)
     out: Mask = spans.cumsum()[:ticks] > 1
     return out

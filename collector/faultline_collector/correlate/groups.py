@@ -25,17 +25,7 @@ class Groups:
         self.step_us = int(layout.interval_us.max(initial=1))
         self.regions = regions = max(len(layout.regions), 1)
         services = len(layout.services)
-        sizes = {
-            "service": services,
-            "provider": len(layout.providers) + 1,
-            "agent": layout.shape[0],
-            "network": len(layout.asns),
-            "region": regions,
-            "place": regions * services,
-            "spot": len(layout.asns) * regions,
-            "bundle": len(layout.cohorts) + 1,
-            "release": len(layout.cohorts) + 1,
-        }
+        sizes = _sizes(layout, regions)
         ends = np.cumsum([0, *(sizes[kind] for kind in KINDS)])
         self.size = int(ends[-1])
         self._part = {
@@ -62,14 +52,19 @@ class Groups:
         self._by_target = np.zeros((len(KINDS), layout.shape[1]), np.intp)
         self._by_target[0] = self._by_target[5] = layout.service
         self._by_target[1] = layout.provider + 1
-        rate = (layout.planned / layout.interval_us).reshape(-1)
+        first = self._first[OF_TARGETS]
+        self._of_targets = (self._by_agent[OF_TARGETS] + first, self._by_target[OF_TARGETS])
         self.many_services: list[bool] = [
             np.unique(layout.service[targets]).size > 1 for targets in layout.planned
         ]
-        first = self._first[OF_TARGETS]
-        self._of_targets = (self._by_agent[OF_TARGETS] + first, self._by_target[OF_TARGETS])
+        self.rate: Floats = self._rate()
+
+    def _rate(self) -> Floats:
+        layout = self._layout
+        rate = (layout.planned / layout.interval_us).reshape(-1)
         every = np.arange(rate.size)
-        self.rate: Floats = np.sum([np.bincount(g, rate, self.size) for g in self.of(every)], axis=0)
+        out: Floats = np.sum([np.bincount(g, rate, self.size) for g in self.of(every)], axis=0)
+        return out
 
     def of(self, cell: Index) -> Index:
         """The groups that these flat cells belong to: [kinds, cells]."""
@@ -125,3 +120,18 @@ class Groups:
         for kind, part in self._part.items():
             out[part] = by_kind[kind]
         return out
+
+
+def _sizes(layout: Layout, regions: int) -> dict[str, int]:
+    services, agents = len(layout.services), layout.shape[0]
+    return {
+        "service": services,
+        "provider": len(layout.providers) + 1,
+        "agent": agents,
+        "network": len(layout.asns),
+        "region": regions,
+        "place": regions * services,
+        "spot": len(layout.asns) * regions,
+        "bundle": len(layout.cohorts) + 1,
+        "release": len(layout.cohorts) + 1,
+    }

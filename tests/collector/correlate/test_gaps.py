@@ -1,6 +1,7 @@
 """Gaps in deliveries: silence is asked about only where a round is missing."""
 
 import numpy as np
+import pytest
 
 from faultline_collector.correlate.detector import Detector
 from faultline_collector.fleet import Fleet
@@ -10,6 +11,8 @@ from tests.collector.correlate.worlds import EPOCH_US, SECOND_US, World, lab_fle
 
 SPARSE = lab_fleet(countries=2, services=4, interval_s=60.0)
 """Each agent delivers so seldom that several at a time are often quiet for long."""
+BUSIER = lab_fleet(countries=2, services=30, interval_s=60.0)
+"""Each agent delivers nothing for longer than usual once an interval, when nothing is due."""
 EPOCH_S = 60
 
 
@@ -57,22 +60,23 @@ def silent_of(fleet: Fleet, asn: int) -> tuple[str, ...]:
     return tuple(agent.id for agent in fleet.agents if agent.asn == asn)
 
 
-def test_what_is_told_is_the_same_as_with_every_second_judged() -> None:
+@pytest.mark.parametrize("fleet", [SPARSE, BUSIER], ids=["sparse", "busier"])
+@pytest.mark.parametrize("asn", [100, 101, 202])
+def test_what_is_told_is_the_same_as_with_every_second_judged(fleet: Fleet, asn: int) -> None:
     """And it is told at the same second, with a small part of the work."""
-    detector, thorough = Watched(SPARSE), EverySecond(SPARSE)
-    dark = silent_of(SPARSE, 101)
-    found = told(detector, SPARSE, dark)
-    assert found == told(thorough, SPARSE, dark)
-    assert [(scope, subject) for scope, subject, _, _ in found] == [(Scope.NETWORK, "101")]
+    detector, thorough = Watched(fleet), EverySecond(fleet)
+    dark = silent_of(fleet, asn)
+    found = told(detector, fleet, dark)
+    assert found == told(thorough, fleet, dark)
+    assert [(scope, subject) for scope, subject, _, _ in found] == [(Scope.NETWORK, str(asn))]
     assert detector.judged < thorough.judged / 3
 
 
 def test_agents_that_are_quiet_because_nothing_is_due_are_not_asked_about() -> None:
     """Though many deliver nothing for longer than agents usually may, in every interval anew."""
-    fleet = lab_fleet(countries=2, services=30, interval_s=60.0)
-    starts = np.sort(World(fleet).phase * 60.0, axis=1)
+    starts = np.sort(World(BUSIER).phase * 60.0, axis=1)
     longest_s = np.diff(starts, axis=1, append=starts[:, :1] + 60.0).max(axis=1)
-    detector = Watched(fleet)
+    detector = Watched(BUSIER)
     assert np.count_nonzero(longest_s * 1e6 > detector._waiting._patience_us) > 5
-    assert told(detector, fleet, ()) == []
+    assert told(detector, BUSIER, ()) == []
     assert detector.judged < 30
