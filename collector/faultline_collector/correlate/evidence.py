@@ -24,7 +24,7 @@ from faultline_collector.correlate.cells import (
     Cells,
 )
 from faultline_collector.correlate.layout import Index
-from faultline_collector.results import Mask
+from faultline_collector.results import Int8, Mask
 
 Floats = npt.NDArray[np.float64]
 
@@ -113,13 +113,7 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
     waits = np.flatnonzero(code & AWAITED)
     surprise[waits] = np.minimum(surprise[waits], base.overdue[cell[at[waits]] // cells.targets])
     fine = 1.0 - failed
-    retried = np.flatnonzero(code & (RETRY_OK | RETRY_FAILED))
-    if retried.size:
-        again_ok, again_bad = code[retried] & RETRY_OK != 0, code[retried] & RETRY_FAILED != 0
-        surprise[retried] -= again_bad * np.log(RETRY_FAILS) + again_ok * np.log1p(-RETRY_FAILS)
-        failed[retried] += again_bad
-        fine[retried] += again_ok
-
+    _retry(code, surprise, failed, fine)
     value = surprise.copy()
     value[bad] += gain[failures]
 
@@ -138,6 +132,16 @@ def weigh(cells: Cells, base: Baselines, agents: Index, targets: Index, now_us: 
         fine=total(bins, fine),
         layers=np.bincount(failures, minlength=8).astype(np.float64),
     )
+
+
+def _retry(code: Int8, surprise: Floats, failed: Floats, fine: Floats) -> None:
+    """Adds what retries say to their rounds."""
+    retried = np.flatnonzero(code & (RETRY_OK | RETRY_FAILED))
+    if retried.size:
+        again_ok, again_bad = code[retried] & RETRY_OK != 0, code[retried] & RETRY_FAILED != 0
+        surprise[retried] -= again_bad * np.log(RETRY_FAILS) + again_ok * np.log1p(-RETRY_FAILS)
+        failed[retried] += again_bad
+        fine[retried] += again_ok
 
 
 def _focus(outcome: npt.NDArray[np.integer[Any]], gain: Floats) -> Floats:
