@@ -27,6 +27,8 @@ ASIDE := tests/collector tests/test_distributions.py
 # Tests of programs as processes, most of whose time is waiting: beside the end-to-end tests.
 PROCESSES := $(addprefix tests/collector/,app/test_backup.py app/test_process.py lab/test_run.py mqtt/test_process.py \
   mqtt/test_trouble.py notify/test_kills.py stores/influxdb/test_kills.py)
+STORY := tests/e2e/test_story.py
+LOUD := $(RUN) -m pytest -q -m "e2e and not soak" -o log_cli=true -o log_cli_level=INFO
 UNIT := not browser and not e2e and not soak
 COVERED := $(RUN) -m coverage run -m pytest -q -m "$(UNIT)"
 # Tests side by side: two workers. Warnings are errors by pytest's settings; `-X dev` beside coverage took longer than
@@ -41,7 +43,7 @@ rejoin = joined=0; wait $$$(1) || joined=$$?; cat build/$(1).out; [ $$joined = 0
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
 .PHONY: help setup page servers influxd demo test lint check protos unit browser e2e docs bench soak wheels clean
-.PHONY: gates meeting processes computing aside story
+.PHONY: gates meeting processes computing aside story others
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -126,17 +128,22 @@ browser: setup servers ## the page in Debian's Chromium
 e2e: setup servers ## the story and the kills, with real processes
 	@$(ending)
 	$(call beside,nice -n 19,aside)
-	$(MAKE) --no-print-directory story
+	$(MAKE) --no-print-directory story others
 	$(call rejoin,aside)
 
 aside: setup
 	$(call say,end-to-end tests that only compute or build)
 	@$(RUN) -m pytest -q -m "e2e and not soak" $(ASIDE)
 
+# In the story seconds are counted while 36 agents run: nothing but what yields to it runs beside it.
 story: setup
+	$(call say,end-to-end tests: the story)
+	@$(LOUD) $(STORY)
+
+others: setup
 	@bash scripts/influxd.sh --if-possible
 	$(call say,end-to-end tests: real processes)
-	@$(RUN) -m pytest -q -m "e2e and not soak" -o log_cli=true -o log_cli_level=INFO $(ASIDE:%=--ignore=%)
+	@$(LOUD) $(ASIDE:%=--ignore=%) --ignore=$(STORY)
 
 # What it runs is what `make lint check unit browser e2e` runs, so that neither core is idle: what only computes takes
 # what the others leave.
@@ -149,8 +156,9 @@ test: setup servers ## everything that CI checks
 	part lint $(MAKE) --no-print-directory lint
 	$(call beside,nice -n 19,check computing aside)
 	part meeting $(MAKE) --no-print-directory meeting
-	$(call beside,,processes browser)
 	part story $(MAKE) --no-print-directory story
+	$(call beside,,processes browser)
+	part others $(MAKE) --no-print-directory others
 	waited() { $(call rejoin,processes); $(call rejoin,check); }
 	part "what ran beside" waited
 	$(MAKE) --no-print-directory gates
