@@ -84,10 +84,7 @@ def _narrower(layout: Layout, block: Block, rows: Index) -> float:
     codes += [(provider, code) for code in np.unique(provider[provider >= 0])]
     sets = np.array([of == code for of, code in codes], np.float64)
     sets = sets[sets.sum(axis=1) < block.targets.size]
-    if not len(sets):
-        return 0.0
-    said = mixed(block.ratios(sets, rows)).sum(axis=-1)
-    return float(said.max())
+    return float(mixed(block.ratios(sets, rows)).sum(axis=-1).max(initial=0.0))
 
 
 def _services_fail(layout: Layout, block: Block, rows: Index, window: int) -> bool:

@@ -23,11 +23,6 @@ class Gaps:
     until_us: Int64
     before: tuple[Index, ...]
 
-    def select(self, which: Index) -> "Gaps":
-        """Some of them."""
-        before = tuple(self.before[row] for row in which)
-        return Gaps(self.agent[which], self.since_us[which], self.until_us[which], before)
-
 
 def gaps(arrivals: Arrivals, heard_us: Int64, patience_us: Floats, end_us: int) -> tuple[Gaps, Mask]:
     """The gaps longer than agents' patience, up to a time; and which arrivals are the first of their agents.

@@ -198,11 +198,11 @@ class _Sums:
         rate, leak = (int(i) for i in np.unravel_index(int(hits.argmax()), hits.shape))
         own, said, fits = self._places.own[rate, leak], self._places.said, self._places.fits
         hit = own > each
-        if not hit.any():
-            return None
-        window = int(np.median(said[:, rate, leak, hit].argmax(axis=0)))
+        best = said[:, rate, leak].argmax(axis=0)
+        window = int(np.median(best[hit])) if hit.any() else 0
         gain = (own[hit] - OWN_ONSET).sum() + said[window, rate, leak, ~hit].sum()
-        if gain < self._form.cost or not self._networks_speak(window, rate, leak):
+        enough = hit.any() and gain >= self._form.cost
+        if not (enough and self._networks_speak(window, rate, leak)):
             return None
         own_fit = fits[:, rate, leak, hit].max(axis=0) - self._penalties[rate, leak]
         fit = (own_fit - OWN_ONSET).sum() + fits[window, rate, leak, ~hit].sum()

@@ -13,6 +13,8 @@ SPARSE = lab_fleet(countries=2, services=4, interval_s=60.0)
 """Each agent delivers so seldom that several at a time are often quiet for long."""
 BUSIER = lab_fleet(countries=2, services=30, interval_s=60.0)
 """Each agent delivers nothing for longer than usual once an interval, when nothing is due."""
+CROWDED = lab_fleet(countries=2, services=60, interval_s=60.0)
+"""Each agent has so many rounds that one is missing in nearly every second."""
 EPOCH_S = 60
 
 
@@ -60,7 +62,7 @@ def silent_of(fleet: Fleet, asn: int) -> tuple[str, ...]:
     return tuple(agent.id for agent in fleet.agents if agent.asn == asn)
 
 
-@pytest.mark.parametrize("fleet", [SPARSE, BUSIER], ids=["sparse", "busier"])
+@pytest.mark.parametrize("fleet", [SPARSE, BUSIER, CROWDED], ids=["sparse", "busier", "crowded"])
 @pytest.mark.parametrize("asn", [100, 101, 202])
 def test_what_is_told_is_the_same_as_with_every_second_judged(fleet: Fleet, asn: int) -> None:
     """And it is told at the same second, with a small part of the work."""
