@@ -26,7 +26,7 @@ from faultline_collector.results import Int8, Int64, Mask, ResultBatch, concaten
 
 MOST_EPOCH_US = 60_000_000
 """Longest epoch; else it is the shortest interval, so that no cell comes twice in one."""
-LOOKS_YOUNG, LOOKS_SUSPECTED, LOOKS_CONFIRMED = 15, 8, 1
+LOOKS_YOUNG, LOOKS_SUSPECTED, LOOKS_CONFIRMED = 15, 15, 2
 """How often in an interval open outages are weighed anew: the young in their first half of one, and confirmed
 ones that another cause may explain better as suspected ones."""
 
@@ -231,7 +231,7 @@ class Detector:
             masked = np.logical_or.reduce([book.nothing, *(live.covers for live in covering)])
             known = {live.key: live.began_us for live in mine}
             told = np.logical_or.reduce([book.nothing, *(live.covers for live in mine)])
-            found = sense.explainer.explain(recent, now_us, masked, known, hot, told, anew=due)
+            found = sense.explainer.explain(recent, now_us, masked, known, None if due else hot, told)
             if hot.size:
                 sense.gate.settle(hot, found.worth, now_us)
             for cause in found.chosen:

@@ -91,19 +91,16 @@ class Explainer:
         known: Mapping[Key, int] | None = None,
         news: Index | None = None,
         told: Mask | None = None,
-        *,
-        anew: bool = False,
     ) -> Explanation:
         """Explains the failures that are not masked.
 
         `known` ones are open already, since when in microseconds, and cover the cells that are `told`;
-        with `news` only these groups are looked at. `anew` looks at all first, at the known ones too, and
-        then at the news and at what the known ones cover no longer.
+        with `news` only these groups are looked at, else all, and the known ones whatever speaks for them.
         """
         known, told = known or {}, masked if told is None else told
-        bursts, anew = np.zeros(self._layout.shape[0]), anew and news is not None
+        bursts = np.zeros(self._layout.shape[0])
         moment = Moment(now_us, recent, recent, masked.copy(), told, known, bursts, None, frozenset(known))
-        if news is not None and not anew:
+        if news is not None:
             moment.pending = frozenset()
             self._turn_to(news, moment)
         chosen: list[Cause] = []
@@ -120,17 +117,7 @@ class Explainer:
             else:
                 unsure.append(moment.worth)
             self._explained(moment, best)
-            if anew and news is not None:
-                rest = np.union1d(news, self._let_go(moment))
-                self._turn_to(rest, moment)
-                if not (rest.size or moment.pending):
-                    break
         return Explanation(chosen, lost, np.maximum.reduce([moment.worth, *unsure]))
-
-    def _let_go(self, moment: Moment) -> Index:
-        """The groups of failures that a known cause covered and none that was chosen covers."""
-        cell = moment.recent.cell
-        return np.unique(self._groups.of(cell[moment.told[cell] & ~moment.masked[cell]]))
 
     def _turn_to(self, news: Index, moment: Moment) -> None:
         """Has only these groups looked at from now on."""
