@@ -27,7 +27,7 @@ ASIDE := tests/collector tests/test_distributions.py
 # Tests of programs as processes, most of whose time is waiting: beside the end-to-end tests.
 PROCESSES := $(addprefix tests/collector/,app/test_backup.py app/test_process.py lab/test_run.py mqtt/test_process.py \
   mqtt/test_trouble.py notify/test_kills.py stores/influxdb/test_kills.py)
-STORY := tests/e2e/test_story.py
+STORY_TESTS := tests/e2e/test_story.py
 LOUD := $(RUN) -m pytest -q -m "e2e and not soak" -o log_cli=true -o log_cli_level=INFO
 UNIT := not browser and not e2e and not soak
 COVERED := $(RUN) -m coverage run -m pytest -q -m "$(UNIT)"
@@ -138,12 +138,12 @@ aside: setup
 # In the story seconds are counted while 36 agents run: nothing but what yields to it runs beside it.
 story: setup
 	$(call say,end-to-end tests: the story)
-	@$(LOUD) $(STORY)
+	@$(LOUD) $(STORY_TESTS)
 
 others: setup
 	@bash scripts/influxd.sh --if-possible
 	$(call say,end-to-end tests: real processes)
-	@$(LOUD) $(ASIDE:%=--ignore=%) --ignore=$(STORY)
+	@$(LOUD) $(ASIDE:%=--ignore=%) --ignore=$(STORY_TESTS)
 
 # What it runs is what `make lint check unit browser e2e` runs, so that neither core is idle: what only computes takes
 # what the others leave.

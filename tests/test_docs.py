@@ -1,6 +1,7 @@
 """Docs keep their word: links resolve, commands exist, every figure names the command that prints it."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,12 @@ def test_pages_with_figures_name_the_command_that_prints_them() -> None:
     """A table of figures without its command cannot be checked by anybody."""
     for name in ("benchmarks.md", "soak.md", "verdict.md"):
         assert re.search(r"`make [a-z0-9]+[^`]*`", (ROOT / "docs" / name).read_text()), name
+
+
+@pytest.mark.parametrize(("asked", "told"), [((), False), (("STORY=1",), True)])
+def test_the_demo_tells_its_story_only_when_asked(asked: tuple[str, ...], told: bool) -> None:
+    """A variable of the Makefile's own had the name that people set."""
+    command = ["make", "--dry-run", "--no-print-directory", "demo", *asked]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert ("--story" in said) is told
+    assert "faultline demo" in said
