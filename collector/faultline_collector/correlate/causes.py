@@ -20,7 +20,6 @@ Key: TypeAlias = tuple[str, str, str, str]
 
 LEAKS = np.array([0.97, 0.5])
 """Share of a group's agents that a cause really hits."""
-LOG_HIT, LOG_SPARED = np.log(LEAKS)[:, None], np.log1p(-LEAKS)[:, None]
 SPEAKS_NATS = 1.0
 """From when on a network counts as speaking for a cause, nats."""
 NETWORKS_OF_WIDE = 3

@@ -26,9 +26,9 @@ from faultline_collector.results import Int8, Int64, Mask, ResultBatch, concaten
 
 MOST_EPOCH_US = 60_000_000
 """Longest epoch; else it is the shortest interval, so that no cell comes twice in one."""
-LOOKS_YOUNG, LOOKS_SUSPECTED, LOOKS_CONFIRMED = 15, 15, 2
-"""How often in an interval open outages are weighed anew: the young in their first half of one, and confirmed
-ones that another cause may explain better as suspected ones."""
+LOOKS_SUSPECTED, LOOKS_CONFIRMED = 15, 2
+"""How often in an interval open outages are weighed anew; a confirmed one that another cause may explain better
+counts as suspected."""
 
 
 class Detector:
@@ -249,12 +249,11 @@ class Detector:
     def _looks_due(self, failing: list[Live], now_us: int) -> bool:
         """Whether the open outages are to be weighed anew: often while suspected, seldom later."""
         crowd = 1 + len(failing) // 4
-        due = False
-        for live in failing:
-            young = 2 * (now_us - live.began_us) < live.interval_us
-            settled = LOOKS_SUSPECTED if live.proposal else LOOKS_CONFIRMED
-            every_us = live.every_us(LOOKS_YOUNG if young else LOOKS_SUSPECTED, settled)
-            due |= now_us - live.looked_us >= crowd * every_us
+        due = any(
+            now_us - live.looked_us
+            >= crowd * live.every_us(LOOKS_SUSPECTED, LOOKS_SUSPECTED if live.proposal else LOOKS_CONFIRMED)
+            for live in failing
+        )
         if due:
             for live in failing:
                 live.looked_us = now_us

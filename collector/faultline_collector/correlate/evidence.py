@@ -154,8 +154,15 @@ def _focus(outcome: npt.NDArray[np.integer[Any]], gain: Floats) -> Floats:
 
 def focused(failures: Floats, usual: Floats) -> Floats:
     """What a failure of each layer says at most beside failures [.., layers] of the same agents, nats."""
-    share = (failures + SPREAD) / (failures.sum(axis=-1, keepdims=True) + SPREAD.sum())
-    out: Floats = np.maximum(np.log(np.maximum(share, 1e-9) / usual), 0.0)
+    out: Floats = np.maximum(np.log(_shares(failures) / usual), 0.0)
+    return out
+
+
+def _shares(failures: Floats) -> Floats:
+    """The share of each layer among failures [.., layers], with a little doubt about every one."""
+    out: Floats = np.maximum(
+        (failures + SPREAD) / (failures.sum(axis=-1, keepdims=True) + SPREAD.sum()), 1e-9
+    )
     return out
 
 
@@ -163,5 +170,4 @@ def _layers(outcome: npt.NDArray[np.integer[Any]], age: Floats) -> Floats:
     """The layers that a cause seems to have: the recent failures', with a little doubt about every other."""
     weight = np.exp2(-age)
     found = np.bincount(outcome, weights=weight, minlength=8)
-    out: Floats = np.maximum((found + SPREAD) / (found.sum() + SPREAD.sum()), 1e-9)
-    return out
+    return _shares(found.astype(np.float64))

@@ -78,3 +78,10 @@ def crowd(low: Index, high: Index, ticks: int) -> Mask:
     spans = np.bincount(low, minlength=ticks + 1) - np.bincount(ends, minlength=ticks + 1)
     out: Mask = spans.cumsum()[:ticks] > 1
     return out
+
+
+def overlaps(which: Mask, low: Index, high: Index) -> Mask:
+    """In which of these spans any of these seconds lies."""
+    total = np.concatenate(([0], which.cumsum()))
+    out: Mask = total[np.maximum(low, high)] > total[low]
+    return out

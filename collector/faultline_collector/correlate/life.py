@@ -15,8 +15,6 @@ from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Outage, Scope, State
 from faultline_collector.results import Int64, Mask
 
-SWITCH_NATS = 3.0
-"""What another explanation must be better by before a suspicion moves to it."""
 SWITCH_TICKS = 2
 CHANGE_INTERVALS = 2
 """How long another explanation must hold before a confirmed outage moves to it, in intervals."""

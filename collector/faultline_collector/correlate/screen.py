@@ -150,12 +150,12 @@ class Screen:
             if looked:
                 pairs, pair = np.unique(code * agents + agent, return_inverse=True)
                 codes, who = np.divmod(pairs, agents)
-                tally = _tally(pair, bins, values[kinds], pairs.size)
+                count, ratio = _tally(pair, bins, values[kinds], pairs.size)
                 for kind in looked:
                     group = self._groups.of_pairs(kind, who, codes)
                     rows = np.flatnonzero(wanted[group])
                     if rows.size:
-                        said.append(_Said(group[rows], who[rows], tally.count[rows], tally.ratio[rows]))
+                        said.append(_Said(group[rows], who[rows], count[rows], ratio[rows]))
         if said:
             self._sum(_together(said), bursts, worth, fit)
 
@@ -200,16 +200,9 @@ def _together(parts: list[_Said]) -> _Said:
     return _Said(group[order], agent[order], count[order], ratio[order])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Tally:
+def _tally(pair: Index, bins: Index, value: Floats, pairs: int) -> tuple[Index, Floats]:
     """Failures of each pair [pairs, windows], and what they say at most [pairs, windows, rates], nats."""
-
-    count: Index
-    ratio: Floats
-
-
-def _tally(pair: Index, bins: Index, value: Floats, pairs: int) -> Tally:
     spots, size = pair * WINDOWS + bins, pairs * WINDOWS
     count = np.bincount(spots, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)
     summed = np.bincount(spots, weights=value, minlength=size).reshape(-1, WINDOWS).cumsum(axis=1)
-    return Tally(count, summed[..., None] + count[..., None] * LOG_FAIL)
+    return count, summed[..., None] + count[..., None] * LOG_FAIL

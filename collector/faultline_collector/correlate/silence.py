@@ -18,6 +18,7 @@ from faultline_collector.correlate.gaps import (
     crowd,
     first_missing_us,
     gaps,
+    overlaps,
     seconds,
 )
 from faultline_collector.correlate.layout import Floats, Index, Layout
@@ -159,11 +160,11 @@ class Silence:
         high = (seconds(found.until_us, first_us, ticks) + 3).clip(0, ticks)
         crowded = crowd(seconds(begins_us, first_us, ticks), high, ticks)
         lasts = told[found.agent] | (found.until_us - found.since_us >= self._lone_us[found.agent])
-        for row in np.flatnonzero(_within(crowded, seconds(begins_us, first_us, ticks), high)):
+        for row in np.flatnonzero(overlaps(crowded, seconds(begins_us, first_us, ticks), high)):
             begins_us[row] = max(begins_us[row], self._misses_us(found, int(row), arrivals))
         low = seconds(begins_us, first_us, ticks)
         crowded = crowd(low, high, ticks)
-        for row in np.flatnonzero(lasts | _within(crowded, low, high)):
+        for row in np.flatnonzero(lasts | overlaps(crowded, low, high)):
             self._mark(out, crowded, found, int(row), float(begins_us[row]), first_us)
         return out
 
@@ -330,13 +331,6 @@ class Silence:
         if score < self._settings.open_network_nats:
             return None
         return Dark(scope, subject, rows, hit, score, int(last.min()))
-
-
-def _within(which: Mask, low: Index, high: Index) -> Mask:
-    """In which of these spans any of these seconds lies."""
-    total = np.concatenate(([0], which.cumsum()))
-    out: Mask = total[np.maximum(low, high)] > total[low]
-    return out
 
 
 def closeness(last: Int64) -> Floats:
