@@ -27,7 +27,7 @@ from faultline_collector.results import Int8, Int64, Mask, ResultBatch, concaten
 MOST_EPOCH_US = 60_000_000
 """Longest epoch; else it is the shortest interval, so that no cell comes twice in one."""
 LOOKS_SUSPECTED, LOOKS_CONFIRMED = 15, 2
-"""How often in an interval open outages are weighed anew; a confirmed one that another cause may explain better
+"""How often in an interval open outages are weighed anew; a confirmed one that another cause may fit better
 counts as suspected."""
 
 
