@@ -108,6 +108,21 @@ class Intake:
             self._column_of = np.array([layout.columns.get(t, -1) for t in results.target_ids], np.intp)
 
 
+def heard_before(arrivals: Arrivals, heard_us: Int64) -> tuple[Int64, Index]:
+    """When the agent of each arrival, in order of agents, was heard before it; and where each agent's begin.
+
+    `heard_us` is when each agent was last heard before these arrivals.
+    """
+    order = arrivals.by_agent
+    agent, received = arrivals.agent[order], arrivals.received_us[order]
+    starts = agent.searchsorted(np.arange(heard_us.size + 1))
+    begins = starts[:-1][np.diff(starts) > 0]
+    before = np.empty_like(received)
+    before[1:] = received[:-1]
+    before[begins] = heard_us[agent[begins]]
+    return before, starts
+
+
 def runs(agent: Index, started_us: Int64, base_us: int) -> npt.NDArray[np.int64]:
     """Per agent the newest start so far, as ascending keys: agent in the high bits, see `key`."""
     order = np.argsort(agent, kind="stable")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from faultline_collector.correlate.calm import calm_us
-from faultline_collector.correlate.causes import SPEAKS_NATS, Cause
+from faultline_collector.correlate.causes import SPEAKS_NATS, Cause, Key
 from faultline_collector.correlate.cells import ROUNDS, Cells
 from faultline_collector.correlate.channel import Channel
 from faultline_collector.correlate.describe import describe
@@ -160,9 +160,13 @@ class Book:
             return
         outage = self._described(cause, bad, lost, now_us)
         before = next((c for c in self._closed if self._returns(c, cause, rectangle, bad, now_us)), None)
+        silence = self._silence_of(cause)
         if before is not None:
             self._closed.remove(before)
-            outage = replace(reshaped(before.outage, outage, now_us, grow=False), state=State.SUSPECTED)
+        elif silence is not None:
+            self.live.remove(silence)
+        if earlier := before or silence:
+            outage = replace(reshaped(earlier.outage, outage, now_us, grow=False), state=State.SUSPECTED)
         live = Live(
             outage=outage,
             rectangle=rectangle,
@@ -171,12 +175,25 @@ class Book:
             since_us=now_us,
             supported_us=now_us,
             interval_us=int(self._layout.interval_us[cause.targets].max()),
-            began_us=now_us,
+            began_us=now_us if silence is None else silence.outage.detected_us,
             returned_us=(*before.returned_us, now_us) if before is not None else (),
             before=before.outage if before is not None and before.outage.confirmed_us is not None else None,
         )
+        if before is not None and live.flaps(now_us):
+            live.began_us = before.began_us
         self.live.append(live)
         self.note(live)
+
+    def _silence_of(self, cause: Cause) -> Live | None:
+        """The suspected silence of which a cause is the reason: all that its agents asked timed out."""
+        speaking = cause.agents[cause.voices > SPEAKS_NATS]
+        for live in self.live:
+            suspected = live.is_silence and live.outage.state is State.SUSPECTED
+            if suspected and live.outage.scope is cause.scope is Scope.NETWORK:
+                within = np.isin(live.silent, speaking).mean(), np.isin(speaking, live.silent).mean()
+                if max(within) >= CONTAINED:
+                    return live
+        return None
 
     def _is_remnant(self, cause: Cause, bad: Mask, now_us: int) -> bool:
         """Whether a cause is what an outage of something else leaves for some moments after its end."""
@@ -241,8 +258,10 @@ class Book:
     def _may_grow(self, live: Live, cause: Cause, rectangle: Mask, bad: Mask, now_us: int) -> bool:
         """Whether a confirmed outage may cover more: what fails there must have lasted as any outage must."""
         more = bad & ~live.rectangle
-        if live.restored or contained(rectangle, live.rectangle) == 1.0 or not more.any():
+        if live.restored or contained(rectangle, live.rectangle) == 1.0:
             return True
+        if not more.any():
+            return False
         beyond, since_us = rectangle & ~live.rectangle, live.grows_us or now_us
         live.grows_us = calm_us(beyond, self._cells, since_us, slow=live.slow)
         return self._lasts(more, cause, now_us, now_us - live.grows_us - self.hold_us)
@@ -319,7 +338,8 @@ class Book:
         live.aged_us = now_us
         live.supported_us = live.supported_us or now_us
         base, bad = self._senses[live.slow].base, self._own(live)
-        if live.outage.state is State.SUSPECTED and live.calms < MOST_CALMS:
+        again_and_again = live.calms >= MOST_CALMS or live.flaps(now_us)
+        if live.outage.state is State.SUSPECTED and not again_and_again:
             self._begin_anew(live)
         found = recovery(live, bad, self._cells, base, self._layout, now_us, self.hold_us)
         state = live.outage.state
@@ -361,15 +381,27 @@ class Book:
         return int(self._settings.hold_s * 1e6)
 
     def _close(self, live: Live, now_us: int) -> None:
-        self._closed = [c for c in self._closed if self._within_reopen(c, now_us)]
-        self._closed.append(live)
+        self._keep(live, now_us)
         cells = np.flatnonzero(live.rectangle)
         self._cells.floor_us[cells] = now_us
         self.end(live, now_us)
 
+    def _keep(self, live: Live, now_us: int) -> None:
+        """Keeps what has ended in mind, for it may return."""
+        self._closed = [c for c in self._closed if self._within_reopen(c, now_us)]
+        self._closed.append(live)
+
+    def silent_before(self, key: Key, now_us: int) -> Live | None:
+        """The silence of the same that was told and ended a while ago, if any: this is its return."""
+        again = [c for c in self._closed if c.is_silence and c.key == key and self._within_reopen(c, now_us)]
+        self._closed = [c for c in self._closed if c not in again]
+        return again[-1] if again else None
+
     def end(self, live: Live, now_us: int) -> None:
         """Resolves what was confirmed, withdraws what was not; a return only suspected has not been."""
         self.live.remove(live)
+        if live.is_silence and (live.before or live.outage).confirmed_us is not None:
+            self._keep(live, now_us)
         if live.before is not None and live.outage.state is State.SUSPECTED:
             live.outage = replace(live.before, changed_us=now_us)
             self.note(live)

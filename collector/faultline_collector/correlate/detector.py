@@ -1,6 +1,7 @@
 """The detector: results in, outages out. It holds the evidence and moves the outages through their lives."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,6 +32,10 @@ LOOKS_SUSPECTED, LOOKS_CONFIRMED = 15, 2
 counts as suspected."""
 
 
+RETURN_US = 15_000_000
+"""How long a network's suspected silence is kept when its agents are back: they may bring timeouts."""
+
+
 class Detector:
     """A `Correlator` for one fleet; deterministic: the same results and ticks give the same outages."""
 
@@ -49,7 +54,7 @@ class Detector:
         self._clocks = Clocks(agents)
         self._paces = Paces(agents * targets, settings.slow_least_s * 1e6)
         self._silence = Silence(layout, settings, self._cells)
-        self._waiting = Waiting(self._cells, self._silence.patience_us)
+        self._waiting = Waiting(self._cells, layout.rate_s)
         self._intake = Intake(layout, self._cells, self._clocks, self._paces, settings.late_s * 1e6)
         self._book = Book(layout, settings, self._cells, self._senses)
         shortest_us = int(layout.interval_us.min()) if targets else MOST_EPOCH_US
@@ -205,6 +210,7 @@ class Detector:
         return any(
             live.lost != np.count_nonzero(gone[live.silent])
             or (live.outage.state is State.SUSPECTED and self._has_held(live, now_us))
+            or (live.back_us and self._may_end(live, now_us))
             for live in silences
         )
 
@@ -266,8 +272,11 @@ class Detector:
         gone = lost | self._silence.unheard
         for live in [live for live in self._book.live if live.is_silence and live.since_us <= now_us]:
             live.lost = int(np.count_nonzero(gone[live.silent]))
-            if live.lost <= (1.0 - self.settings.probed_again) * live.silent.size:
-                self._end_silence(live, now_us)
+            back = live.lost <= (1.0 - self.settings.probed_again) * live.silent.size
+            live.back_us = (live.back_us or now_us) if back else 0
+            if back:
+                if self._may_end(live, now_us):
+                    self._end_silence(live, now_us)
             elif live.outage.state is State.SUSPECTED and self._has_held(live, now_us):
                 self._book.move(live, State.CONFIRMED, now_us)
         told = self._told_silent()
@@ -284,6 +293,13 @@ class Detector:
 
     def _has_held(self, live: Live, now_us: int) -> bool:
         return now_us - live.began_us >= self._book.hold_us
+
+    def _may_end(self, live: Live, now_us: int) -> bool:
+        """Whether a silence whose agents are back is over: what is only suspected may be timeouts."""
+        suspected = live.outage.scope is Scope.NETWORK and live.outage.state is State.SUSPECTED
+        if not suspected or self._silence.told_unwell(live.silent, live.began_us):
+            return True
+        return now_us - live.back_us >= RETURN_US
 
     def _end_silence(self, live: Live, now_us: int) -> None:
         """Agents that come back later than the others are not told one by one."""
@@ -310,8 +326,13 @@ class Detector:
         interval = int(np.median(layout.interval_us)) if layout.shape[1] else 0
         heir = min(narrower, key=lambda live: live.outage.detected_us, default=None)
         if heir is None:
-            nothing = self._book.nothing
-            heir = Live(outage, nothing, nothing, 1.0, now_us, now_us, interval, outage.onset_us)
+            nothing, began_us = self._book.nothing, outage.onset_us
+            before = self._book.silent_before(key, now_us)
+            if before is not None:
+                again = reshaped(before.outage, outage, now_us, grow=True)
+                outage = replace(again, state=State.SUSPECTED)
+            heir = Live(outage, nothing, nothing, 1.0, now_us, now_us, interval, began_us)
+            heir.before = before.outage if before is not None else None
             self._book.live.append(heir)
         else:
             heir.outage = reshaped(heir.outage, outage, now_us, grow=False)

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faultline_collector.correlate.arrivals import SECOND_US, Arrivals
+from faultline_collector.correlate.arrivals import SECOND_US, Arrivals, heard_before
 from faultline_collector.correlate.cells import NEVER, Cells
 from faultline_collector.correlate.layout import Floats, Index
 from faultline_collector.results import Int64, Mask
 
 NEVER_HEARD = 0
-MANY_CELLS = 50
+MANY_CELLS = 200
 """Of an agent with more cells a round is missing in nearly every second of its silence."""
 
 
@@ -31,13 +31,9 @@ def gaps(arrivals: Arrivals, heard_us: Int64, patience_us: Floats, end_us: int) 
     """
     order = arrivals.by_agent
     agent, received = arrivals.agent[order], arrivals.received_us[order]
-    starts = agent.searchsorted(np.arange(heard_us.size + 1))
-    begins = starts[:-1][np.diff(starts) > 0]
-    before = np.empty_like(received)
-    before[1:] = received[:-1]
-    before[begins] = heard_us[agent[begins]]
+    before, starts = heard_before(arrivals, heard_us)
     first = np.zeros(agent.size, bool)
-    first[order[begins[before[begins] == NEVER_HEARD]]] = True
+    first[order[before == NEVER_HEARD]] = True
     last = heard_us.copy()
     np.maximum.at(last, agent, received)
     closed = np.flatnonzero((received - before > patience_us[agent]) & (before != NEVER_HEARD))

@@ -64,6 +64,12 @@ class Layout:
         """How many agents and how many targets."""
         return len(self.agent_ids), len(self.target_ids)
 
+    @property
+    def rate_s(self) -> Floats:
+        """How many probes each agent plans in a second."""
+        out: Floats = (self.planned / (self.interval_us / 1e6)).sum(axis=1)
+        return out
+
     def families_of(self, targets: Index) -> list[Index]:
         """Where among these targets those of each family stand; nothing when only one is there."""
         found = [np.flatnonzero(self.family[targets] == family) for family in FAMILIES]

@@ -51,8 +51,9 @@ class Live:
 
     Of a `restored` one nobody knows yet which of its cells fail; before `since_us` it is not judged, so that
     the past may be read again. `began_us` is when its present bout was first told (of a silence: its onset),
-    from which on it must hold to be confirmed. In its `shade` a confirmed one may be growing since
-    `grows_us`: nothing else is sought there until that has lasted, or has not.
+    from which on it must hold to be confirmed. Of a silence the agents are back since `back_us`. In its
+    `shade` a confirmed one may be growing since `grows_us`: nothing else is sought there until that has
+    lasted, or has not.
     """
 
     outage: Outage
@@ -78,6 +79,7 @@ class Live:
     grows_us: int = 0
     silent: Index = field(default_factory=lambda: np.empty(0, np.intp))
     lost: int = UNCOUNTED
+    back_us: int = 0
 
     @property
     def key(self) -> Key:

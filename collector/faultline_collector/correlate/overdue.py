@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faultline_collector.correlate.arrivals import SECOND_US, Arrivals, key, runs
+from faultline_collector.correlate.arrivals import SECOND_US, Arrivals, heard_before, key, runs
 from faultline_collector.correlate.cells import AWAITED, LATE, NEVER, OUTCOME, ROUNDS, Cells
 from faultline_collector.correlate.layout import Floats, Index
 from faultline_collector.results import Int64
@@ -18,6 +18,8 @@ GRACE_SHARE = 0.05
 """What is added to it for jitter, in intervals."""
 VOUCH_US = 500_000
 """How much later its agent must have begun something that has come, microseconds; and its jitter."""
+GAP_US, GAP_ROUNDS = 8_000_000, 4.0
+"""How long, microseconds and rounds, nothing may have come of an agent for what is late to mean anything."""
 NO_TICK = np.iinfo(np.int64).max
 
 
@@ -57,10 +59,12 @@ class Waiting:
     shortest interval. A cell of which anything comes meanwhile is not waited for.
     """
 
-    def __init__(self, cells: Cells, patience_us: Floats) -> None:
+    def __init__(self, cells: Cells, rate_s: Floats) -> None:
         self._cells = cells
-        self._patience_us = patience_us
+        self._patience_us = np.maximum(GAP_US, GAP_ROUNDS * 1e6 / np.clip(rate_s, 1e-6, 1.0))
         self._frontier_us: Int64 = np.full(cells.agents, NEVER, np.int64)
+        self._heard_us: Int64 = np.zeros(cells.agents, np.int64)
+        self._back_us: Int64 = np.zeros(cells.agents, np.int64)
         self._came_s: Int64 = np.full(cells.head.size, NEVER, np.int64)
         self._grace_us = GRACE_US + (GRACE_SHARE * cells.interval_us).astype(np.int64)
         self._steps = np.unique(cells.interval_us)
@@ -110,7 +114,10 @@ class Waiting:
         agent, started = arrivals.agent[news], arrivals.started_us[news]
         self._take_due(last_us)
         self._came_s[arrivals.cell[::-1]] = first_us // SECOND_US + arrivals.tick[::-1]
-        found = self._judge(agent, started, arrivals.tick[news], first_us)
+        returns = self._returns(arrivals)
+        found = self._judge(arrivals, news, returns, first_us)
+        np.maximum.at(self._heard_us, arrivals.agent, arrivals.received_us)
+        self._back_us[arrivals.agent[returns]] = arrivals.received_us[returns]
         np.maximum.at(self._frontier_us, agent, started)
         entered = arrivals.use & ~arrivals.late
         self._follow(arrivals.cell[entered], arrivals.slot[entered])
@@ -126,7 +133,22 @@ class Waiting:
         self._batches = [batch for batch in self._batches if batch.first_us != NO_TICK]
         self._cell = np.concatenate(taken)
 
-    def _judge(self, agent: Index, started: Int64, tick: Index, first_us: int) -> Overdue:
+    def _returns(self, arrivals: Arrivals) -> Index:
+        """Which arrivals, in order of agents, ended a silence: what was lost or kept in it is not overdue."""
+        order = arrivals.by_agent
+        before, _ = heard_before(arrivals, self._heard_us)
+        gap_us = arrivals.received_us[order] - before
+        return order[(gap_us > self._patience_us[arrivals.agent[order]]) & (before > 0)]
+
+    def _returned_us(self, agent: Index, at: Int64, arrivals: Arrivals, returns: Index) -> Int64:
+        """When each of these agents was last back from a silence, by these ticks."""
+        out = self._back_us[agent]
+        for row in returns:
+            since = (agent == arrivals.agent[row]) & (at >= arrivals.tick[row])
+            out[since] = arrivals.received_us[row]
+        return out
+
+    def _judge(self, arrivals: Arrivals, news: Index, returns: Index, first_us: int) -> Overdue:
         cells = self._cells
         nothing = Overdue(*(np.empty(0, np.int64) for _ in range(5)))
         if not self._cell.size:
@@ -136,9 +158,11 @@ class Waiting:
         arrived = np.where(came >= 0, came, NO_TICK)
         open_ = np.flatnonzero(arrived > due)
         cell = self._cell[open_]
-        vouched, gap_us = self._vouched(cell, agent, started, tick, first_us)
+        vouched, gap_us = self._vouched(cell, arrivals, news, first_us)
         patient = gap_us <= self._patience_us[cell // cells.targets]
-        at = np.where(patient, np.maximum(due[open_], vouched), NO_TICK)
+        at = np.maximum(due[open_], vouched)
+        patient &= self._planned_us(cell) >= self._returned_us(cell // cells.targets, at, arrivals, returns)
+        at[~patient] = NO_TICK
         is_over = (at < arrived[open_]) & (at != NO_TICK)
         gone = arrived != NO_TICK
         gone[open_[is_over | ~patient]] = True
@@ -151,10 +175,9 @@ class Waiting:
         self._cell = self._cell[~(gone | old)]
         return found
 
-    def _vouched(
-        self, cell: Index, agent: Index, started: Int64, tick: Index, first_us: int
-    ) -> tuple[Int64, Int64]:
+    def _vouched(self, cell: Index, arrivals: Arrivals, news: Index, first_us: int) -> tuple[Int64, Int64]:
         """In which tick each cell's agent has delivered a later start (or NO_TICK), and how much later."""
+        agent, started, tick = arrivals.agent[news], arrivals.started_us[news], arrivals.tick[news]
         cells = self._cells
         owner = cell // cells.targets
         planned = self._planned_us(cell)

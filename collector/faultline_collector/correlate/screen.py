@@ -62,7 +62,7 @@ class Screen:
         self._wanted[groups.nobody] = False
         firsts = np.arange(agents * layout.shape[1]).reshape(layout.shape)[:, :1].reshape(-1)
         self._members = np.bincount(groups.of(firsts).reshape(-1), minlength=groups.size)
-        self._rate = (layout.planned / layout.interval_us).sum(axis=1)
+        self._rate = layout.rate_s / 1e6
         steps = layout.interval_us if layout.shape[1] else np.array([1_000_000])
         self._windows = windows_us(float(steps.min()), float(steps.max()))
 

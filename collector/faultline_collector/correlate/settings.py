@@ -121,7 +121,7 @@ class EngineSettings(Settings):
         description="what a probe must take longer than is usual for it to count as slow; seconds",
     )
     silence_floor_s: Annotated[float, Between(0.1, 3600)] = Field(
-        default=8.0, description="least gap in an agent's deliveries that counts as silence; seconds"
+        default=4.0, description="least gap in an agent's deliveries that counts as silence; seconds"
     )
 
     def agent_cap(self, agents: int) -> float:

@@ -34,6 +34,8 @@ PER_MISSING = 2.0
 HEARD = -4.0
 """What it says that an agent delivers."""
 LEAKS = np.array([0.97, 0.7, 0.4, 0.2])
+PATIENT_ROUNDS = 2.5
+"""For how many rounds an agent that delivers seldom may be silent without meaning anything."""
 ABSENT = 8.0
 """An agent was away, and not only unlucky, when so many rounds are missing."""
 MORE_NATS = 3.0
@@ -70,8 +72,8 @@ class Silence:
         self._cells = cells
         self._settings = settings
         self.heard_us: Int64 = np.full(layout.shape[0], NEVER_HEARD, np.int64)
-        rate = np.maximum((layout.planned / (layout.interval_us / 1e6)).sum(axis=1), 1e-6)
-        self._patience_us = np.maximum(settings.silence_floor_s, 4.0 / np.minimum(rate, 1.0)) * 1e6
+        rate = np.maximum(layout.rate_s, 1e-6)
+        self._patience_us = np.maximum(settings.silence_floor_s, PATIENT_ROUNDS / np.minimum(rate, 1.0)) * 1e6
         self._absent_us = np.maximum(self._patience_us, (settings.silence_floor_s + ABSENT / rate) * 1e6)
         rounds = np.ceil(
             ((MOST_NATS + PAIR_NATS) / PER_MISSING + 1.0) / np.maximum(layout.planned.sum(axis=1), 1)
@@ -128,6 +130,10 @@ class Silence:
         self._unwell_since_us = np.where(said, first, 0)
         out: Mask = said & (now_us - self._unwell_since_us >= self._settings.unwell_s * 1e6)
         return out
+
+    def told_unwell(self, agents: Index, since_us: int) -> bool:
+        """Whether any of these agents has said since then that it does not trust its measurements."""
+        return bool((self._unwell_us[agents] >= since_us).any())
 
     def lost(self, now_us: int) -> Mask:
         """Which agents are silent or unwell."""
@@ -197,12 +203,6 @@ class Silence:
         step = cells.interval_us[cell % cells.targets][:, None]
         since_us = now_us - int(self._settings.silence_floor_s * 1e6) - cells.phase_us[cell][:, None]
         out: Mask = (since_us // step != (since_us - SECOND_US) // step).any(axis=0)
-        return out
-
-    @property
-    def patience_us(self) -> Floats:
-        """How long each agent may be silent without meaning anything, microseconds."""
-        out: Floats = self._patience_us
         return out
 
     @property

@@ -159,17 +159,27 @@ class _Sums:
         if float(total.max()) < self._form.cost + some:
             return None
         rate, leak = (int(i) for i in np.unravel_index(int(total.argmax()), total.shape))
-        hit = np.flatnonzero((worth[rate, leak] > 0) & self._several_speak(groups, rate, leak))
-        if not hit.size or hit.size == np.unique(groups.codes).size:
+        own, several = groups.own[rate, leak], self._several_speak(groups, rate, leak)
+        hit, among = np.flatnonzero((own > each) & several), np.unique(groups.codes).size
+        if 0 < hit.size < among and _choice(among, hit.size) < each * hit.size:
+            hit = np.flatnonzero((own > SPEAKS_NATS) & several)
+        if not hit.size or hit.size == among:
             return None
         cost = self._form.cost + some + each * hit.size
         own_window = groups.said[:, rate, leak].argmax(axis=0)
         window = int(np.median(own_window[hit]))
         agents = np.flatnonzero(np.isin(groups.codes, hit))
-        gain = float(groups.own[rate, leak, hit].sum())
-        fit = float((groups.fits[:, rate, leak, hit].max(axis=0) - self._penalties[rate, leak]).sum())
-        fit += max(0.0, each * hit.size - _choice(np.unique(groups.codes).size, hit.size))
+        gain = float(own[hit].sum())
+        fit = float(self._fit_of_each(groups, hit).max())
+        fit += max(0.0, each * hit.size - _choice(among, hit.size))
         return self._cause(self._form.somewhere, agents, gain, fit, cost, (window, rate, leak), name)
+
+    def _fit_of_each(self, groups: "_Groups", hit: Index | Mask) -> Floats:
+        """How well these groups fit, each with its own onset or all with one: [rates, leaks]."""
+        fits = groups.fits[..., hit]
+        own, one = (fits.max(axis=0) - OWN_ONSET).sum(axis=2), fits.sum(axis=3).max(axis=0)
+        out: Floats = np.maximum(own, one) - self._penalties
+        return out
 
     def _several_speak(self, groups: "_Groups", rate: int, leak: int) -> Mask:
         """In which groups two agents speak, or the only one; beside two such groups, in which any does."""
@@ -204,8 +214,7 @@ class _Sums:
         enough = hit.any() and gain >= self._form.cost
         if not (enough and self._networks_speak(window, rate, leak)):
             return None
-        own_fit = fits[:, rate, leak, hit].max(axis=0) - self._penalties[rate, leak]
-        fit = (own_fit - OWN_ONSET).sum() + fits[window, rate, leak, ~hit].sum()
+        fit = self._fit_of_each(self._places, hit)[rate, leak] + fits[window, rate, leak, ~hit].sum()
         return self._wide(float(gain), float(fit), (window, rate, leak), "everywhere in turn")
 
     def _wide(self, gain: float, fit: float, at: tuple[int, int, int], name: str) -> Cause:

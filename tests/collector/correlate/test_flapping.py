@@ -55,6 +55,20 @@ def test_one_that_was_only_suspected_thrice_is_confirmed_as_flapping() -> None:
     assert outage.confirmed_us is not None
 
 
+def test_what_never_fails_for_as_long_as_the_hold_is_told_when_it_does_not_cease() -> None:
+    """Twenty seconds out, twenty seconds well, and no end of it: nobody can work with such a service."""
+    world = World(lab_fleet(), noise=0.0, settings=EngineSettings()).run(WARM_S)
+    for _ in range(3):
+        world.run(20, broken).run(20)
+    assert State.CONFIRMED not in world.states() | {o.state for o in world.open()}
+    for _ in range(3):
+        world.run(20, broken).run(20)
+    (outage,) = world.last.values()
+    assert outage.state is State.FLAPPING
+    world.run(400)
+    assert world.states() == {State.RESOLVED}
+
+
 def test_what_comes_minutes_after_a_blip_is_not_the_blip() -> None:
     """The blip was only suspected and is forgotten: what fails later has its own id and its own times."""
     world = World(lab_fleet(), noise=0.0).run(WARM_S).run(5, broken).run(60)

@@ -13,7 +13,7 @@ SPARSE = lab_fleet(countries=2, services=4, interval_s=60.0)
 """Each agent delivers so seldom that several at a time are often quiet for long."""
 BUSIER = lab_fleet(countries=2, services=30, interval_s=60.0)
 """Each agent delivers nothing for longer than usual once an interval, when nothing is due."""
-CROWDED = lab_fleet(countries=2, services=60, interval_s=60.0)
+CROWDED = lab_fleet(countries=2, services=210, interval_s=60.0)
 """Each agent has so many rounds that one is missing in nearly every second."""
 EPOCH_S = 60
 

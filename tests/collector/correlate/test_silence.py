@@ -8,6 +8,7 @@ from faultline.outcomes import Outcome
 from faultline_collector.correlate.engine import Health
 from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.outages import Scope, State
+from tests.collector.correlate.paced import PacedWorld
 from tests.collector.correlate.worlds import EPOCH_US, World, lab_fleet
 
 WARM_S = 30
@@ -64,6 +65,57 @@ def test_a_silent_region_is_a_network_outage(world: World) -> None:
     assert world.states() == {State.RESOLVED}
 
 
+def test_a_network_where_all_times_out_is_one_outage_from_its_silence_on() -> None:
+    """Its agents deliver nothing for ten seconds, then timeouts: told before those come, and kept."""
+    lost = lambda agent, at: agent.asn == 302 and at >= 300  # noqa: E731
+    fault = lambda agent, target, at: Outcome.TIMEOUT if lost(agent, at) else None  # noqa: E731
+    world = PacedWorld(lab_fleet(interval_s=15.0), settings=EngineSettings(), noise=0.0)
+    world.takes = lambda agent, target, at: 10.0 if lost(agent, at) else 0.1
+    world.run(300)
+    world.run(9, fault)
+    (silent,) = world.open()
+    assert (silent.scope, silent.subject.id, silent.layer) == (Scope.NETWORK, "302", "silence")
+    for _ in range(60):
+        world.run(1, fault)
+        assert [o.id for o in world.open()] == [silent.id]
+    (outage,) = world.last.values()
+    assert (outage.scope, outage.subject.id, outage.layer) == (Scope.NETWORK, "302", "timeout")
+    assert (outage.state, outage.detected_us) == (State.CONFIRMED, silent.detected_us)
+
+
+def test_a_network_that_is_heard_again_and_fares_well_is_withdrawn() -> None:
+    """A stall of moments is seen and wakes nobody."""
+    world = World(lab_fleet(), settings=EngineSettings(), noise=0.0).run(WARM_S)
+    world.silent = {a.id for a in world.fleet.agents if a.asn == 302}
+    world.run(8)
+    assert [(o.scope, o.subject.id) for o in world.open()] == [(Scope.NETWORK, "302")]
+    world.silent = set()
+    world.run(20)
+    assert world.states() == {State.WITHDRAWN}
+
+
+def test_a_silence_that_returns_is_the_same_outage() -> None:
+    """Within minutes of its end; a return that is only suspected leaves it as it was."""
+    world = World(lab_fleet(), settings=EngineSettings(), noise=0.0).run(WARM_S)
+    dark = {a.id for a in world.fleet.agents if a.region == "c1-r2"}
+    world.silent = dark
+    world.run(60)
+    world.silent = set()
+    world.run(60)
+    (first,) = world.last.values()
+    assert first.state is State.RESOLVED
+    world.silent = dark
+    world.run(10)
+    assert [(o.id, o.state) for o in world.open()] == [(first.id, State.SUSPECTED)]
+    world.silent = set()
+    world.run(30)
+    (again,) = world.last.values()
+    assert (again.state, again.resolved_us) == (State.RESOLVED, first.resolved_us)
+    world.silent = dark
+    world.run(60)
+    assert [(o.id, o.state) for o in world.open()] == [(first.id, State.CONFIRMED)]
+
+
 def test_one_silent_agent_is_its_own_outage_after_long(world: World) -> None:
     """A single silent agent is no news for minutes, and then one agent outage."""
     world.silent = {"c1-r1-1"}
@@ -97,6 +149,8 @@ def test_unwell_agents_of_one_network_are_the_network(world: World) -> None:
     world.run(20, lambda agent, target, at: Outcome.INCONCLUSIVE if agent.asn == 302 else None)
     assert (Scope.NETWORK, "302") in world.told()
     assert {o.scope for o in world.open()} == {Scope.NETWORK}
+    world.run(5)
+    assert world.open() == []
 
 
 def test_heartbeats_keep_an_idle_agent_from_being_silent(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from faultline.outcomes import Outcome
@@ -90,3 +91,23 @@ def test_the_onset_of_what_never_went_well_lies_within_an_interval_of_its_first_
     (outage,) = world.open()
     assert (outage.scope, outage.subject.id) == (Scope.GLOBAL, "s03")
     assert outage.onset_us - outage.onset_after_us == 30_000_000
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_half_of_all_regions_are_not_everywhere(seed: int) -> None:
+    """A provider that fails a fifth of all probes in nine of eighteen regions is never confirmed in more."""
+    fleet = lab_fleet(countries=6, interval_s=20.0)
+    world = World(fleet, settings=EngineSettings(), seed=seed).run(200)
+    half, chance = {region.id for region in fleet.regions[:9]}, np.random.default_rng(seed)
+
+    def fault(agent: Agent, target: Target, at: float) -> Outcome | None:
+        hit = agent.region in half and target.provider == "p1" and chance.random() < 0.2
+        return Outcome.HTTP if hit else None
+
+    confirmed = False
+    for _ in range(300):
+        world.run(1, fault)
+        for outage in world.open():
+            confirmed |= outage.state is State.CONFIRMED
+            assert outage.state is State.SUSPECTED or set(outage.regions) <= half
+    assert confirmed
