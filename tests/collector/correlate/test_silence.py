@@ -7,6 +7,7 @@ from faultline.columns import Flag
 from faultline.outcomes import Outcome
 from faultline_collector.correlate.engine import Health
 from faultline_collector.correlate.settings import EngineSettings
+from faultline_collector.fleet import Agent, Target
 from faultline_collector.outages import Scope, State
 from tests.collector.correlate.paced import PacedWorld
 from tests.collector.correlate.worlds import EPOCH_US, World, lab_fleet
@@ -67,10 +68,15 @@ def test_a_silent_region_is_a_network_outage(world: World) -> None:
 
 def test_a_network_where_all_times_out_is_one_outage_from_its_silence_on() -> None:
     """Its agents deliver nothing for ten seconds, then timeouts: told before those come, and kept."""
-    lost = lambda agent, at: agent.asn == 302 and at >= 300  # noqa: E731
-    fault = lambda agent, target, at: Outcome.TIMEOUT if lost(agent, at) else None  # noqa: E731
+
+    def lost(agent: Agent, target: Target, at: float) -> bool:
+        return agent.asn == 302 and at >= 300
+
+    def fault(agent: Agent, target: Target, at: float) -> Outcome | None:
+        return Outcome.TIMEOUT if lost(agent, target, at) else None
+
     world = PacedWorld(lab_fleet(interval_s=15.0), settings=EngineSettings(), noise=0.0)
-    world.takes = lambda agent, target, at: 10.0 if lost(agent, at) else 0.1
+    world.takes = lambda agent, target, at: 10.0 if lost(agent, target, at) else 0.1
     world.run(300)
     world.run(9, fault)
     (silent,) = world.open()
