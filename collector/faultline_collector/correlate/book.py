@@ -23,6 +23,7 @@ from faultline_collector.correlate.life import (
     Live,
     carried,
     contained,
+    over,
     persistence,
     recovery,
     reshaped,
@@ -206,10 +207,15 @@ class Book:
         )
 
     def _is_stale(self, cause: Cause, bad: Mask, now_us: int) -> bool:
-        """Whether nothing of it has failed for so long that it would be withdrawn at once."""
-        recent = self._senses[cause.slow].recent
-        step_us = int(self._layout.interval_us[cause.targets].max())
-        return int(recent.started_us[bad[recent.cell]].max()) < now_us - STALE_INTERVALS * step_us
+        """Whether nothing of it has failed for so long that it would be withdrawn at once, or it is over.
+
+        What ended before its cells were known is not told when a stray failure comes later.
+        """
+        sense, step_us = self._senses[cause.slow], int(self._layout.interval_us[cause.targets].max())
+        stale_us = int(STALE_INTERVALS * step_us)
+        if int(sense.recent.started_us[bad[sense.recent.cell]].max()) < now_us - stale_us:
+            return True
+        return cause.window_us > stale_us and over(cause, self._cells, sense.base, now_us, stale_us)
 
     def _returns(self, closed: Live, cause: Cause, rectangle: Mask, bad: Mask, now_us: int) -> bool:
         """Whether a cause is the return of what has just ended: the same subject, mostly the same cells."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from faultline_collector.correlate.baselines import Baselines
-from faultline_collector.correlate.causes import SPEAKS_NATS, Key
+from faultline_collector.correlate.causes import SPEAKS_NATS, Cause, Key, leaked
 from faultline_collector.correlate.cells import Cells
 from faultline_collector.correlate.evidence import LOG_FAIL, LOG_OK, RATES, Block, weigh
 from faultline_collector.correlate.layout import Floats, Index, Layout
@@ -25,6 +25,8 @@ CONFIRM_NATS, CONFIRM_EACH = 8.0, 2.5
 GUARD_HOLDS, GUARD_INTERVALS = 1.5, 2
 """How long after an outage's end what fails within it opens nothing new, times the hold or intervals."""
 STALE_INTERVALS = 2.0
+OVER_NATS = -4.0
+"""What a cause's newest rounds say when it is over, nats: of one that is active one time in fifty."""
 MOST_CALMS = 3
 """After how many calms a suspicion need not hold anew: what comes again and again is told."""
 FLAPPING_RETURNS, FLAPPING_US = 3, 900_000_000
@@ -200,6 +202,15 @@ def persistence(
         cells, base, np.unique(cell // layout.shape[1]), np.unique(cell % layout.shape[1]), now_us, ~bad
     )
     return _lasting(block, _said(block, rate), layout, lasting_us)
+
+
+def over(cause: Cause, cells: Cells, base: Baselines, now_us: int, while_us: int) -> bool:
+    """Whether the rounds of the last while say that a cause is active no more, at its rate and any leak."""
+    nothing = np.zeros(cells.head.size, bool)
+    block = weigh(cells, base, cause.agents, cause.targets, now_us, nothing)
+    window = int(np.searchsorted(block.windows_us, while_us, "right")) - 1
+    rate = int(np.abs(RATES - cause.rate).argmin())
+    return float(leaked(block.ratio()[window, rate]).sum(axis=-1).max()) < OVER_NATS
 
 
 def _said(block: Block, rate: float) -> Floats:

@@ -169,6 +169,7 @@ class Silence:
         for row in np.flatnonzero(overlaps(crowded, seconds(begins_us, first_us, ticks), high)):
             begins_us[row] = max(begins_us[row], self._misses_us(found, int(row), arrivals))
         low = seconds(begins_us, first_us, ticks)
+        high[begins_us > found.until_us] = 0
         crowded = crowd(low, high, ticks)
         for row in np.flatnonzero(lasts | overlaps(crowded, low, high)):
             self._mark(out, crowded, found, int(row), float(begins_us[row]), first_us)
