@@ -180,10 +180,10 @@ class Cells:
         out: Int64 = np.where(head == NEVER, NEVER, at)
         return out
 
-    def learning(self, cell: Index) -> Mask:
-        """Which of these cells have had fewer rounds than a ring holds: nothing is learned of them yet."""
+    def learning(self, cell: Index, ago_us: float = 0.0) -> Mask:
+        """Which of these cells had had fewer rounds than a ring holds then: nothing was learned of them."""
         head = self.head[cell]
-        out: Mask = (head != NEVER) & (head < ROUNDS)
+        out: Mask = (head != NEVER) & (head < ROUNDS + ago_us // self.interval_us[cell % self.targets])
         return out
 
     def take_over(self, old: "Cells", rows: Index, columns: Index) -> None:

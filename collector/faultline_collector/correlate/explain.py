@@ -238,16 +238,16 @@ class Explainer:
         return self._settings.open_agent_nats if cause.scope is Scope.AGENT else self._settings.open_nats
 
     def _is_sure(self, cause: Cause, moment: Moment) -> bool:
-        """Where most cells are learning, most of a region's agents must fail, for nobody knows what is usual.
+        """Where most cells were learning, most of a region's agents must fail, for nobody knows what is usual.
 
-        Until they do, what the cause explains is kept from lesser ones.
-        What fails all its targets is no guess: an agent, or most of a network's.
+        What failed then says no more when they are known. Until they do, what the cause explains is kept from
+        lesser ones. What fails all its targets is no guess: an agent, or most of a network's.
         """
         if cause.scope is Scope.AGENT or cause.key in moment.known:
             return True
         cell = self.cells_of(cause)
         begun = np.count_nonzero(self._cells.head[cell] != NEVER)
-        if 2 * np.count_nonzero(self._cells.learning(cell)) <= begun:
+        if 2 * np.count_nonzero(self._cells.learning(cell, cause.window_us)) <= begun:
             return True
         recent = moment.recent
         agent, target = np.divmod(recent.cell, self._layout.shape[1])

@@ -65,6 +65,19 @@ def test_pairs_that_have_never_worked_are_no_outage_while_it_is_learned() -> Non
         assert world.open() == []
 
 
+def a_stray(agent: Agent, target: Target, at: float) -> Outcome | None:
+    """One agent of that third fails alone."""
+    return Outcome.CONNECT if target.service == "s03" and agent.id == "c1-r1-0" else None
+
+
+@pytest.mark.parametrize("over_s", [60, 68, 72])
+def test_what_was_over_before_it_was_known_is_not_told_afterwards(over_s: int) -> None:
+    """A third of every region fails for moments while it is learned; a stray failure later does not tell it."""
+    world = World(lab_fleet(), noise=0.0).run(over_s - 6).run(6, a_third).run(LEARNED_S + 1 - over_s)
+    world.run(INTERVAL_S, a_stray).run(3 * INTERVAL_S)
+    assert world.told() == []
+
+
 def test_the_same_third_is_told_once_it_is_known_to_be_unusual() -> None:
     """After a ring of good rounds nobody has to wait for most of a region."""
     world = World(lab_fleet(), noise=0.0).run(LEARNED_S).run(25, a_third)
