@@ -238,7 +238,7 @@ class Explainer:
         return self._settings.open_agent_nats if cause.scope is Scope.AGENT else self._settings.open_nats
 
     def _is_sure(self, cause: Cause, moment: Moment) -> bool:
-        """Where most cells were learning, most of a region's agents must fail, for nobody knows what is usual.
+        """Where most cells were learning most of a region's agents must fail: nobody knows what was usual.
 
         What failed then says no more when they are known. Until they do, what the cause explains is kept from
         lesser ones. What fails all its targets is no guess: an agent, or most of a network's.
