@@ -51,16 +51,21 @@ def gaps(arrivals: Arrivals, heard_us: Int64, patience_us: Floats, end_us: int) 
     )
 
 
-def first_missing_us(cells: Cells, agent: int, before: Index, arrivals: Arrivals) -> float:
-    """When an agent that delivers nothing after these arrivals misses its first round; inf for no round."""
+def missing(cells: Cells, agent: int, before: Index, arrivals: Arrivals, due_us: int) -> tuple[float, float]:
+    """When an agent that delivers nothing after these arrivals misses its first round, and how many till then.
+
+    The time is inf, nearly, for an agent that has never probed.
+    """
     cell = agent * cells.targets + np.arange(cells.targets)
-    last = cells.last_us(cell)
+    last, step_us = cells.last_us(cell), cells.interval_us
     mine = before[arrivals.use[before]]
     target = arrivals.cell[mine] % cells.targets
-    started_us = cells.phase_us[arrivals.cell[mine]] + arrivals.slot[mine] * cells.interval_us[target]
+    started_us = cells.phase_us[arrivals.cell[mine]] + arrivals.slot[mine] * step_us[target]
     np.maximum.at(last, target, started_us)
     probed = last != NEVER
-    return float((last + cells.interval_us)[probed].min(initial=np.iinfo(np.int64).max))
+    first_us = (last + step_us)[probed].min(initial=np.iinfo(np.int64).max)
+    rounds = np.maximum((due_us - last) // step_us, 0)[probed].sum()
+    return float(first_us), float(rounds)
 
 
 def seconds(time_us: Floats | Int64, first_us: int, ticks: int) -> Index:
@@ -68,11 +73,18 @@ def seconds(time_us: Floats | Int64, first_us: int, ticks: int) -> Index:
     return ((time_us - first_us) // SECOND_US).clip(0, ticks).astype(np.intp)
 
 
-def crowd(low: Index, high: Index, ticks: int) -> Mask:
-    """In which seconds more than one of these spans lie; one that ends before it begins is none."""
-    ends = np.maximum(low, high)
-    spans = np.bincount(low, minlength=ticks + 1) - np.bincount(ends, minlength=ticks + 1)
-    out: Mask = spans.cumsum()[:ticks] > 1
+def crowd(low: Index, high: Index, worth: Floats, least: float, ticks: int) -> Mask:
+    """In which seconds more than one of these spans lie, worth so much together.
+
+    One that ends before it begins is none.
+    """
+
+    def total(weights: Floats) -> Floats:
+        begun = np.bincount(low, weights, minlength=ticks + 1)
+        out: Floats = (begun - np.bincount(np.maximum(low, high), weights, minlength=ticks + 1)).cumsum()
+        return out[:ticks]
+
+    out: Mask = (total(np.ones(low.size)) > 1.5) & (total(worth) > least - 0.5)
     return out
 
 

@@ -16,8 +16,8 @@ from faultline_collector.correlate.gaps import (
     NEVER_HEARD,
     Gaps,
     crowd,
-    first_missing_us,
     gaps,
+    missing,
     overlaps,
     seconds,
 )
@@ -85,6 +85,7 @@ class Silence:
         self._unwell_since_us: Int64 = np.zeros(layout.shape[0], np.int64)
         self._forgotten_us: Int64 = np.full(layout.shape[0], NEVER_HEARD, np.int64)
         self._churn = Churn(layout.shape[0])
+        self._least = min(settings.costs.collector, settings.costs.region) + settings.open_network_nats
         self._lone_us: Floats = np.full(layout.shape[0], settings.lone_silence_s * 1e6)
 
     def take_over(self, old: "Silence", rows: Index) -> None:
@@ -154,7 +155,8 @@ class Silence:
         """In which seconds silence may begin, grow or end; to be called before the arrivals are heard.
 
         Between them nothing changes: a silence says no more after a while than it has said. One agent's
-        matters when it lasts long, or the agent is `told` as silent; else only while another is silent too.
+        matters when it lasts long, or the agent is `told` as silent; else only while others are silent
+        too, and all together miss as many rounds as the least group must.
         """
         out = np.zeros(ticks, bool)
         end_us = first_us + ticks * SECOND_US
@@ -164,24 +166,27 @@ class Silence:
         self._note(found.agent[ended], found.since_us[ended], found.until_us[ended])
         begins_us = found.since_us + self._patience_us[found.agent]
         high = (seconds(found.until_us, first_us, ticks) + 3).clip(0, ticks)
-        crowded = crowd(seconds(begins_us, first_us, ticks), high, ticks)
+        worth = np.full(high.size, MOST_NATS + PAIR_NATS)
+        crowded = crowd(seconds(begins_us, first_us, ticks), high, worth, self._least, ticks)
         lasts = told[found.agent] | (found.until_us - found.since_us >= self._lone_us[found.agent])
         for row in np.flatnonzero(overlaps(crowded, seconds(begins_us, first_us, ticks), high)):
-            begins_us[row] = max(begins_us[row], self._misses_us(found, int(row), arrivals))
+            missed_us, says = self._misses(found, int(row), arrivals)
+            begins_us[row], worth[row] = max(begins_us[row], missed_us), min(worth[row], says)
         low = seconds(begins_us, first_us, ticks)
         high[begins_us > found.until_us] = 0
-        crowded = crowd(low, high, ticks)
+        crowded = crowd(low, high, worth, self._least, ticks)
         for row in np.flatnonzero(lasts | overlaps(crowded, low, high)):
             self._mark(out, crowded, found, int(row), float(begins_us[row]), first_us)
         return out
 
-    def _misses_us(self, found: Gaps, row: int, arrivals: Arrivals) -> float:
-        """When the first round is missing in a gap."""
-        agent = int(found.agent[row])
+    def _misses(self, found: Gaps, row: int, arrivals: Arrivals) -> tuple[float, float]:
+        """When the first round is missing in a gap, and what all that are missing in the end say, nats."""
+        agent, floor_us = int(found.agent[row]), int(self._settings.silence_floor_s * 1e6)
         if self._layout.planned[agent].sum() > MANY_CELLS:
-            return 0.0
-        missing_us = first_missing_us(self._cells, agent, found.before[row], arrivals)
-        return missing_us + self._settings.silence_floor_s * 1e6 - SECOND_US
+            return 0.0, np.inf
+        due_us = int(found.until_us[row]) - floor_us
+        first_us, rounds = missing(self._cells, agent, found.before[row], arrivals, due_us)
+        return first_us + floor_us - SECOND_US, PER_MISSING * rounds
 
     def _mark(self, out: Mask, crowded: Mask, found: Gaps, row: int, begins_us: float, first_us: int) -> None:
         """Marks the seconds in which a silence begins, grows, is long enough to be told alone, and ends."""

@@ -72,7 +72,7 @@ def a_stray(agent: Agent, target: Target, at: float) -> Outcome | None:
 
 @pytest.mark.parametrize("over_s", [60, 68, 72])
 def test_what_was_over_before_it_was_known_is_not_told_afterwards(over_s: int) -> None:
-    """A third of every region fails for moments while it is learned; a stray failure later does not tell it."""
+    """A third of every region fails for moments while it is learned; a stray failure later tells nothing."""
     world = World(lab_fleet(), noise=0.0).run(over_s - 6).run(6, a_third).run(LEARNED_S + 1 - over_s)
     world.run(INTERVAL_S, a_stray).run(3 * INTERVAL_S)
     assert world.told() == []
