@@ -52,7 +52,7 @@ def gaps(arrivals: Arrivals, heard_us: Int64, patience_us: Floats, end_us: int) 
 
 
 def missing(cells: Cells, agent: int, before: Index, arrivals: Arrivals, due_us: int) -> tuple[float, float]:
-    """When an agent that delivers nothing after these arrivals misses its first round, and how many till then.
+    """When an agent that delivers nothing after these arrivals misses its first round, and how many by then.
 
     The time is inf, nearly, for an agent that has never probed.
     """

@@ -100,6 +100,16 @@ def test_a_network_that_is_heard_again_and_fares_well_is_withdrawn() -> None:
     assert world.states() == {State.WITHDRAWN}
 
 
+def test_what_fails_elsewhere_is_not_what_a_silence_becomes() -> None:
+    """A network stalls for moments while another fails: two outages, and only the second goes on."""
+    world = World(lab_fleet(), settings=EngineSettings(), noise=0.0).run(WARM_S)
+    world.silent = {a.id for a in world.fleet.agents if a.asn == 302}
+    world.run(8)
+    world.silent = set()
+    world.run(10, lambda agent, target, at: Outcome.CONNECT if agent.asn == 101 else None)
+    assert {(o.scope, o.subject.id) for o in world.open()} == {(Scope.NETWORK, n) for n in ("302", "101")}
+
+
 def test_a_silence_that_returns_is_the_same_outage() -> None:
     """Within minutes of its end; a return that is only suspected leaves it as it was."""
     world = World(lab_fleet(), settings=EngineSettings(), noise=0.0).run(WARM_S)

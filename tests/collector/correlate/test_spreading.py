@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from faultline.outcomes import Outcome
-from faultline_collector.correlate.settings import EngineSettings
+from faultline_collector.correlate.causes import Cause
+from faultline_collector.correlate.settings import Costs, EngineSettings
 from faultline_collector.fleet import Agent, Fleet, Target
-from faultline_collector.outages import Scope, State
+from faultline_collector.outages import Scope, State, Subject
 from tests.collector.correlate.test_scopes import lone, network, provider, service
 from tests.collector.correlate.test_tiny import tiny, twitter
 from tests.collector.correlate.worlds import Fault, World, lab_fleet
@@ -111,3 +112,48 @@ def test_half_of_all_regions_are_not_everywhere(seed: int) -> None:
             confirmed |= outage.state is State.CONFIRMED
             assert outage.state is State.SUSPECTED or set(outage.regions) <= half
     assert confirmed
+
+
+def cause(world: World, name: str) -> Cause:
+    """That a provider fails a sixth of all probes everywhere, as the last forty seconds seem to say."""
+    agents = np.arange(len(world.fleet.agents))
+    return Cause(
+        family="provider",
+        scope=Scope.PROVIDER,
+        subject=Subject("provider", name),
+        agents=agents,
+        targets=np.array([row for row, target in enumerate(world.fleet.targets) if target.provider == name]),
+        gain=50.0,
+        fit=50.0,
+        cost=12.5,
+        rate=0.16,
+        window_us=40e6,
+        layers=np.ones(8),
+        voices=np.full(agents.size, 2.0),
+    )
+
+
+@pytest.mark.parametrize(("well_s", "told"), [(1, 1), (15, 0)], ids=["failing", "well again"])
+def test_what_the_newest_rounds_say_is_over_is_not_opened(well_s: int, told: int) -> None:
+    """However much the older ones in its window say, and though a stray round fails."""
+    deaf = EngineSettings(costs=Costs(provider=100, service=100, component=100), open_nats=100)
+    world = World(lab_fleet(), settings=deaf, noise=0.0)
+    stray = lone("c1-r1-1")
+    world.run(WARM_S).run(4, provider("p1")).run(well_s).run(1, stray)
+    assert world.open() == []
+    world.detector._book.take(cause(world, "p1"), [], world.now_us)
+    assert len(world.detector.outages()) == told
+
+
+def test_a_confirmed_outage_does_not_grow_to_where_nothing_fails() -> None:
+    """That a provider might as well be out everywhere is no reason to say so."""
+    world = World(lab_fleet(), noise=0.0).run(WARM_S)
+    here = ("c0-r0", "c0-r1")
+    broken = provider("p1")
+    world.run(30, lambda agent, target, at: broken(agent, target, at) if agent.region in here else None)
+    (outage,) = world.open()
+    assert (outage.state, outage.regions) == (State.CONFIRMED, here)
+    everywhere = cause(world, "p1")
+    book = world.detector._book
+    book.take(everywhere, [], world.now_us)
+    assert [o.regions for o in world.detector.outages()] == [here]
