@@ -7,7 +7,7 @@ import pytest
 
 from faultline.outcomes import Outcome
 from faultline_collector.correlate.causes import Cause
-from faultline_collector.correlate.settings import Costs, EngineSettings
+from faultline_collector.correlate.settings import EngineSettings
 from faultline_collector.fleet import Agent, Fleet, Target
 from faultline_collector.outages import Scope, State, Subject
 from tests.collector.correlate.test_scopes import lone, network, provider, service
@@ -128,7 +128,7 @@ def cause(world: World, name: str) -> Cause:
         cost=12.5,
         rate=0.16,
         window_us=40e6,
-        layers=np.ones(8),
+        layers=np.eye(8)[Outcome.HTTP],
         voices=np.full(agents.size, 2.0),
     )
 
@@ -136,12 +136,11 @@ def cause(world: World, name: str) -> Cause:
 @pytest.mark.parametrize(("well_s", "told"), [(1, 1), (15, 0)], ids=["failing", "well again"])
 def test_what_the_newest_rounds_say_is_over_is_not_opened(well_s: int, told: int) -> None:
     """However much the older ones in its window say, and though a stray round fails."""
-    deaf = EngineSettings(costs=Costs(provider=100, service=100, component=100), open_nats=100)
-    world = World(lab_fleet(), settings=deaf, noise=0.0)
-    stray = lone("c1-r1-1")
-    world.run(WARM_S).run(4, provider("p1")).run(well_s).run(1, stray)
-    assert world.open() == []
-    world.detector._book.take(cause(world, "p1"), [], world.now_us)
+    world = World(lab_fleet(), noise=0.0).run(WARM_S)
+    world.run(4, provider("p1")).run(well_s).run(1, lone("c1-r1-1"))
+    book = world.detector._book
+    book.live.clear()
+    book.take(cause(world, "p1"), [], world.now_us)
     assert len(world.detector.outages()) == told
 
 
