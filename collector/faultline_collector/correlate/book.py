@@ -6,16 +6,15 @@ from dataclasses import replace
 import numpy as np
 
 from faultline_collector.correlate.calm import calm_us
-from faultline_collector.correlate.causes import SPEAKS_NATS, Cause, Key
+from faultline_collector.correlate.causes import SPEAKS_NATS, Cause
 from faultline_collector.correlate.cells import ROUNDS, Cells
 from faultline_collector.correlate.channel import Channel
 from faultline_collector.correlate.describe import describe
+from faultline_collector.correlate.ended import Ended
 from faultline_collector.correlate.layout import Index, Layout
 from faultline_collector.correlate.life import (
     CHANGE_INTERVALS,
     CONTAINED,
-    GUARD_HOLDS,
-    GUARD_INTERVALS,
     MOST_CALMS,
     STALE_INTERVALS,
     STEADY_US,
@@ -53,7 +52,7 @@ class Book:
         self._settings = settings
         self._cells = cells
         self._senses = senses
-        self._closed: list[Live] = []
+        self.ended = Ended(settings)
         self._changed: dict[str, Outage] = {}
 
     @property
@@ -74,14 +73,13 @@ class Book:
                 self.live.append(revive(self._layout, outage))
             elif outage.confirmed_us is not None and outage.layer != "silence":
                 self._take_for(outage)
-                self._closed.append(revive(self._layout, outage))
+                self.ended.remember(revive(self._layout, outage))
 
     def _take_for(self, ended: Outage) -> None:
         """Drops what was found of an ended outage anew, when the past was read again."""
-        again = [live for live in (*self.live, *self._closed) if live.is_again(ended)]
+        again = [live for live in self.live if live.is_again(ended)]
         self.live = [live for live in self.live if live not in again]
-        self._closed = [live for live in self._closed if live not in again]
-        for live in again:
+        for live in again + self.ended.drop_again(ended):
             self._changed.pop(live.outage.id, None)
 
     def take_over(self, old: "Book", rows: Index, mine: Index, theirs: Index) -> None:
@@ -157,14 +155,12 @@ class Book:
         return describe(self._layout, self._cells, self._senses[cause.slow].recent, cause, bad, lost, now_us)
 
     def _open(self, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int) -> None:
-        if self._is_remnant(cause, bad, now_us) or self._is_stale(cause, bad, now_us):
+        if self.ended.leaves(cause, bad, now_us) or self._is_stale(cause, bad, now_us):
             return
         outage = self._described(cause, bad, lost, now_us)
-        before = next((c for c in self._closed if self._returns(c, cause, rectangle, bad, now_us)), None)
-        silence = self._silence_of(cause)
-        if before is not None:
-            self._closed.remove(before)
-        elif silence is not None:
+        before = self.ended.returning(cause, rectangle, bad, now_us)
+        silence = self._silence_of(cause) if before is None else None
+        if silence is not None:
             self.live.remove(silence)
         if earlier := before or silence:
             outage = replace(reshaped(earlier.outage, outage, now_us, grow=False), state=State.SUSPECTED)
@@ -196,16 +192,6 @@ class Book:
                     return live
         return None
 
-    def _is_remnant(self, cause: Cause, bad: Mask, now_us: int) -> bool:
-        """Whether a cause is what an outage of something else leaves for some moments after its end."""
-        return any(
-            closed.outage.subject != cause.subject
-            and closed.outage.confirmed_us is not None
-            and now_us - (closed.outage.resolved_us or 0) <= self._guard_us(closed)
-            and contained(bad, closed.rectangle) >= CONTAINED
-            for closed in self._closed
-        )
-
     def _is_stale(self, cause: Cause, bad: Mask, now_us: int) -> bool:
         """Whether nothing of it has failed for so long that it would be withdrawn at once, or it is over.
 
@@ -216,22 +202,6 @@ class Book:
         if int(sense.recent.started_us[bad[sense.recent.cell]].max()) < now_us - stale_us:
             return True
         return cause.window_us > stale_us and over(cause, self._cells, sense.base, now_us, stale_us)
-
-    def _returns(self, closed: Live, cause: Cause, rectangle: Mask, bad: Mask, now_us: int) -> bool:
-        """Whether a cause is the return of what has just ended: the same subject, mostly the same cells."""
-        same = closed.outage.subject == cause.subject and closed.slow == cause.slow
-        if not same or not self._within_reopen(closed, now_us):
-            return False
-        return max(contained(bad, closed.rectangle), contained(closed.bad, rectangle)) >= CONTAINED
-
-    def _within_reopen(self, live: Live, now_us: int) -> bool:
-        """What was only suspected is soon forgotten: what comes minutes after a blip is not the blip."""
-        told = live.outage.confirmed_us is not None
-        reopen_us = self._settings.reopen_s * 1e6 if told else self._guard_us(live)
-        return now_us - (live.outage.resolved_us or 0) <= reopen_us
-
-    def _guard_us(self, closed: Live) -> float:
-        return max(GUARD_HOLDS * self.hold_us, GUARD_INTERVALS * closed.interval_us)
 
     def _support(
         self, live: Live, cause: Cause, rectangle: Mask, bad: Mask, lost: list[Cause], now_us: int
@@ -387,27 +357,16 @@ class Book:
         return int(self._settings.hold_s * 1e6)
 
     def _close(self, live: Live, now_us: int) -> None:
-        self._keep(live, now_us)
+        self.ended.keep(live, now_us)
         cells = np.flatnonzero(live.rectangle)
         self._cells.floor_us[cells] = now_us
         self.end(live, now_us)
-
-    def _keep(self, live: Live, now_us: int) -> None:
-        """Keeps what has ended in mind, for it may return."""
-        self._closed = [c for c in self._closed if self._within_reopen(c, now_us)]
-        self._closed.append(live)
-
-    def silent_before(self, key: Key, now_us: int) -> Live | None:
-        """The silence of the same that was told and ended a while ago, if any: this is its return."""
-        again = [c for c in self._closed if c.is_silence and c.key == key and self._within_reopen(c, now_us)]
-        self._closed = [c for c in self._closed if c not in again]
-        return again[-1] if again else None
 
     def end(self, live: Live, now_us: int) -> None:
         """Resolves what was confirmed, withdraws what was not; a return only suspected has not been."""
         self.live.remove(live)
         if live.is_silence and (live.before or live.outage).confirmed_us is not None:
-            self._keep(live, now_us)
+            self.ended.keep(live, now_us)
         if live.before is not None and live.outage.state is State.SUSPECTED:
             live.outage = replace(live.before, changed_us=now_us)
             self.note(live)

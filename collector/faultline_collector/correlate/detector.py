@@ -327,7 +327,7 @@ class Detector:
         heir = min(narrower, key=lambda live: live.outage.detected_us, default=None)
         if heir is None:
             nothing, began_us = self._book.nothing, outage.onset_us
-            before = self._book.silent_before(key, now_us)
+            before = self._book.ended.silence(key, now_us)
             if before is not None:
                 again = reshaped(before.outage, outage, now_us, grow=True)
                 outage = replace(again, state=State.SUSPECTED)
