@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from threading import Event
+from threading import Event, Thread
 
 import duckdb
 import numpy as np
@@ -18,6 +18,7 @@ import pytest
 from faultline.ranges import Ranges
 from faultline_collector.results import Source, concatenate
 from faultline_collector.stores import open_store
+from faultline_collector.stores.daily.file import DuckdbFile
 from faultline_collector.stores.duckdb import DuckdbStore
 from faultline_collector.stores.store import ReceivedRange, Store, StoreError
 from faultline_collector.stores.summary import SummaryQuery
@@ -246,3 +247,23 @@ def test_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
         assert held == Ranges([(1, len(stored))])
         assert acknowledged <= len(stored)
         first = len(stored) + 1
+
+
+def test_a_file_that_somebody_reads_is_closed_all_the_same(tmp_path: Path) -> None:
+    """A question that nobody waits for any more is broken off; DuckDB would refuse to close the file."""
+    file = DuckdbFile(tmp_path / "results.duckdb")
+    asked, broken_off = Event(), Event()
+
+    def ask() -> None:
+        try:
+            with file.reading() as connection:
+                asked.set()
+                connection.execute("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b")
+        except StoreError:
+            broken_off.set()
+
+    Thread(target=ask, daemon=True).start()
+    assert asked.wait(10)
+    file.close()
+    assert broken_off.wait(10)
+    file.close()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from time import sleep
 
 import duckdb
 
@@ -27,6 +28,9 @@ _PERMANENT = (
 )
 """What will fail again: the file is lost to this process, or what was to be written does not fit."""
 
+CLOSING_TRIES, CLOSING_S = 100, 0.05
+"""How often it is tried to close a file that somebody reads, and how long is waited in between, seconds."""
+
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 
 
@@ -36,6 +40,7 @@ class DuckdbFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = Lock()
+        self._asking: set[duckdb.DuckDBPyConnection] = set()
         self._root = _connect(path)  # never executes anything itself: others are made from it at any moment
         self._writer = self._root.cursor()
 
@@ -54,7 +59,7 @@ class DuckdbFile:
     @contextmanager
     def tending(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A transaction beside that of the writer, on tables that no other writes to."""
-        with _as_store_error(f"tending {self.path}"), self._root.cursor() as connection:
+        with _as_store_error(f"tending {self.path}"), self._cursor() as connection:
             connection.begin()
             try:
                 yield connection
@@ -67,15 +72,40 @@ class DuckdbFile:
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """One state of the file, to be left soon: while it is open nothing can be checkpointed."""
         with _as_store_error(f"reading {self.path}"):
-            with self._root.cursor() as connection:
+            with self._cursor() as connection:
                 connection.begin()
                 yield connection
 
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._root.cursor() as connection:
+            self._asking.add(connection)
+            try:
+                yield connection
+            finally:
+                self._asking.discard(connection)
+
     def close(self) -> None:
-        """Lets go of the file; safe twice."""
-        with self._lock:
+        """Lets go of the file; safe twice. What is still asked is broken off: DuckDB closes nothing in use.
+
+        Raises `StoreError` when they do not cease.
+        """
+        with self._lock, _as_store_error(f"closing {self.path}"):
             self._writer.close()
+            for _ in range(CLOSING_TRIES):
+                if self._is_closed():
+                    return
+                for connection in tuple(self._asking):
+                    connection.interrupt()
+                sleep(CLOSING_S)
             self._root.close()
+
+    def _is_closed(self) -> bool:
+        try:
+            self._root.close()
+        except duckdb.ResourceInUseException:
+            return False
+        return True
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
