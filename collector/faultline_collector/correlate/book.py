@@ -186,7 +186,7 @@ class Book:
         speaking = cause.agents[cause.voices > SPEAKS_NATS]
         for live in self.live:
             suspected = live.is_silence and live.outage.state is State.SUSPECTED
-            if suspected and live.outage.scope is cause.scope is Scope.NETWORK:
+            if suspected and speaking.size and live.outage.scope is cause.scope is Scope.NETWORK:
                 within = np.isin(live.silent, speaking).mean(), np.isin(speaking, live.silent).mean()
                 if max(within) >= CONTAINED:
                     return live
